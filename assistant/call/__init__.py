@@ -1,0 +1,1 @@
+"""One phone call without I/O: events in, commands out."""

@@ -1,0 +1,209 @@
+"""What a call asks its surroundings to do. See `events` for the other direction."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """Something to be done now, in the order given."""
+
+
+# --- the phone ---------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Play(Command):
+    """Queue a piece of the assistant's voice at the phone."""
+
+    payload: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class PlaceMark(Command):
+    """Ask the phone to say when everything queued so far has been played."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class ClearPlayback(Command):
+    """Throw away what the phone has not played yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class HangUp(Command):
+    """End the phone call. Failing for good comes back as HangUpFailed."""
+
+
+@dataclass(frozen=True, slots=True)
+class ClosePhone(Command):
+    """Close the media stream without hanging up: the caller comes to the apology and the tone."""
+
+    code: int
+    reason: str
+
+
+# --- the model ---------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class HearCaller(Command):
+    """Let the model hear a piece of the caller's sound."""
+
+    payload: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class CommitCaller(Command):
+    """Make what the caller has said so far an item of the conversation (and have it transcribed)."""
+
+
+@dataclass(frozen=True, slots=True)
+class CreateReply(Command):
+    """Ask for a response.
+
+    `say`: exactly these words and no tools. `ask`: an instruction for this one response, no tools.
+    Neither: the plain answer to the conversation so far.
+    """
+
+    event_id: str
+    say: str = ""
+    ask: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class CancelReply(Command):
+    """Stop generating."""
+
+
+@dataclass(frozen=True, slots=True)
+class TruncateReply(Command):
+    """Tell the model how much of an item was heard. Never more than was sent."""
+
+    item_id: str
+    content_index: int
+    audio_end_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class TellModel(Command):
+    """Put a note of ours into the conversation (a system item)."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerTool(Command):
+    """The output of a tool. Exactly one per tool_call_id. `output`: JSON text."""
+
+    tool_call_id: str
+    output: str
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectModel(Command):
+    """Open a new model session in place of the lost one."""
+
+
+@dataclass(frozen=True, slots=True)
+class CloseModel(Command):
+    """End the model's session, also one that is still being opened."""
+
+
+# --- beside the loop ---------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class RunTool(Command):
+    """Run a tool beside the loop; its answer comes back as ToolFinished."""
+
+    tool_call_id: str
+    name: str
+    arguments: str
+
+
+@dataclass(frozen=True, slots=True)
+class StartTimer(Command):
+    """Ask for TimerFired(timer) at `at_ms` on the loop's clock; replaces a running one of that name."""
+
+    timer: str
+    at_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class StopTimer(Command):
+    """Forget a timer; harmless when it is not running."""
+
+    timer: str
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """One thing said by either side.
+
+    text: what was said or generated. heard_text: what the caller can have heard of it (an estimate when
+    interrupted). position: sorts the turns of a call in conversation order. Times count from the first
+    media stream's start. heard_ms: how much of the audio was heard (a caller's turn: its length).
+    """
+
+    item_id: str
+    position: float
+    speaker: Literal["caller", "assistant"]
+    text: str
+    heard_text: str
+    interrupted: bool
+    started_ms: int
+    ended_ms: int
+    heard_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class RemindModel(Command):
+    """Tell a new session what was said before it began: one note, however many turns."""
+
+    turns: tuple[Turn, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class KeepTurn(Command):
+    """A turn is finished: make it durable. The same item_id again replaces it."""
+
+    turn: Turn
+
+
+@dataclass(frozen=True, slots=True)
+class RecordCaller(Command):
+    """Caller's sound for the call's recording, beginning at `at_ms`."""
+
+    payload: bytes
+    at_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class RecordHeard(Command):
+    """Assistant's sound the caller has heard, beginning at `at_ms`."""
+
+    payload: bytes
+    at_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class NoteFirstSound(Command):
+    """The assistant is heard for the first time: the piece before this command was the first."""
+
+
+@dataclass(frozen=True, slots=True)
+class NoteResponseTime(Command):
+    """The piece before this command began an answer to speech whose end was read at `since_ms`."""
+
+    since_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Transfer(Command):
+    """Ring the owner's phone in place of the assistant."""
+
+    reason: str

@@ -1,0 +1,38 @@
+"""Has the caller heard that the call is recorded? Before that, nothing of theirs is.
+
+The disclosure is the first sentence of the opening, so its end is a share of one item's sound. It counts
+as heard when that share has been played, which can be told once the whole item has been generated
+(long before it has been played), or when the first reply has been heard to its end.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+
+def _plain(text: str) -> str:
+    """Letters and digits only: recognisers and models punctuate as they like."""
+    return "".join(char for char in text.casefold() if char.isalnum())
+
+
+@dataclass(slots=True)
+class Disclosure:
+    """The sentence, and whether it has been heard. An empty one needs no hearing."""
+
+    text: str
+    heard: bool = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.heard = not self.text
+
+    def said_by(self, text: str) -> float | None:
+        """The share of `text` after which the disclosure has been said; None when it is not in it."""
+        whole, sentence = _plain(text), _plain(self.text)
+        begin = whole.find(sentence) if sentence else -1
+        return (begin + len(sentence)) / len(whole) if begin >= 0 else None
+
+    def listen(self, text: str, heard_ms: float, total_ms: float) -> None:
+        """So much of a complete item with these words has been heard."""
+        share = None if self.heard else self.said_by(text)
+        if share is not None and heard_ms >= share * total_ms > 0:
+            self.heard = True

@@ -1,0 +1,174 @@
+"""How a call ends from our side, and what keeps it from ending in silence.
+
+A goodbye is said and heard before the hang-up, with a time limit; a caller who goes on speaking calls
+it off, unless the call's time is up. A hang-up that a tool wished for waits until it is polite: the
+response that asked is complete, the caller is silent, and nothing newer has been said. Silence is met
+with a prompt, another, and then a goodbye.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from assistant.call.commands import Command, HangUp, StartTimer, StopTimer, TellModel, Transfer
+from assistant.call.events import Then, ThenHangUp, ThenTransfer
+from assistant.call.plan import CallPlan
+from assistant.call.replies import Replies
+from assistant.call.voice import Voice
+
+SILENCE_MS = 10_000  # from the last sound to a prompt, to another, to the goodbye
+PROMPTS = 2
+GOODBYE_MS = 10_000  # a goodbye that has not been heard by then is not waited for
+MARGIN_MS = 2_000  # how much later than computed the last sound may be heard
+HANG_UP_MS = 10_000  # from the hang-up to the end of the stream, else the socket is closed
+WISH_MS = 15_000  # what a tool wants happens then, though the caller never falls silent
+
+
+@dataclass(frozen=True, slots=True)
+class _Wish:
+    """What a tool wants done with the call. `spoke`: its response said something itself."""
+
+    then: Then
+    spoke: bool
+
+
+class Ending:
+    """Goodbyes, wishes and silence of one call."""
+
+    def __init__(self, plan: CallPlan, replies: Replies, voice: Voice) -> None:
+        self.hanging_up = False
+        self._plan = plan
+        self._replies = replies
+        self._voice = voice
+        self._because: str | None = None  # why a goodbye is being said
+        self._prompts = 0
+        self._wish: _Wish | None = None
+
+    @property
+    def because(self) -> str | None:
+        """Why the call is being ended by us; None while it is not."""
+        return self._because
+
+    @property
+    def final(self) -> bool:
+        """True when the caller cannot call the ending off any more."""
+        return self.hanging_up or self._because == "time_limit"
+
+    @property
+    def wished(self) -> bool:
+        """True while something a tool wished for has not happened."""
+        return self._wish is not None or self._because is not None
+
+    # --- the caller ---
+
+    def present(self) -> None:
+        """The caller gave a sign of life."""
+        self._prompts = 0
+
+    def caller_began(self) -> list[Command]:
+        """The caller has more to say: a goodbye or a wished hang-up is off."""
+        self._prompts = 0
+        wished = self._wish is not None and isinstance(self._wish.then, ThenHangUp)
+        if wished:
+            self._wish = None
+        if not (wished or self._because):
+            return []
+        self._because = None
+        return [
+            StopTimer("closing"),
+            TellModel("The caller went on speaking before the call was ended, so the call goes on."),
+        ]
+
+    # --- wishes ---
+
+    def wish(self, then: Then, *, spoke: bool, at_ms: int) -> list[Command]:
+        """A tool wants something done with the call."""
+        self._wish = _Wish(then, spoke)
+        return [StartTimer("wish", at_ms + WISH_MS)]
+
+    def wish_overdue(self, at_ms: int) -> list[Command]:
+        """The caller has not been silent for long enough; a hang-up would cut them off, the rest happens."""
+        if self._wish is None or isinstance(self._wish.then, ThenHangUp):
+            return []
+        return self._grant(at_ms)
+
+    def _grant(self, at_ms: int) -> list[Command]:
+        wish, self._wish = self._wish, None
+        if wish is None:
+            return []
+        if isinstance(wish.then, ThenTransfer):
+            return [StopTimer("wish"), Transfer(wish.then.reason)]
+        self._because = "assistant_ended"
+        if wish.spoke:
+            return [StopTimer("wish"), *self._wait_until_heard(at_ms)]
+        return [StopTimer("wish"), *self._goodbye(self._plan.farewell_ask, at_ms)]
+
+    # --- goodbyes ---
+
+    def time_up(self, at_ms: int) -> list[Command]:
+        """The call has lasted as long as it may."""
+        if self.hanging_up:
+            return []
+        self._because = "time_limit"
+        self._wish = None
+        return [StopTimer("silence"), *self._goodbye(self._plan.time_up_ask, at_ms)]
+
+    def _goodbye(self, ask: str, at_ms: int) -> list[Command]:
+        return [*self._replies.insist(ask), StartTimer("closing", at_ms + GOODBYE_MS)]
+
+    def goodbye_again(self, at_ms: int) -> list[Command]:
+        """The session that was to say goodbye is lost: the new one does."""
+        return self._goodbye(self._plan.farewell_ask, at_ms)
+
+    def _wait_until_heard(self, at_ms: int) -> list[Command]:
+        return [StartTimer("closing", at_ms + self._voice.remaining_ms(at_ms) + MARGIN_MS)]
+
+    def reply_over(self, at_ms: int) -> list[Command]:
+        """The goodbye, if it is one, has been generated: it is heard by then or never."""
+        if self._because is None or self.hanging_up or self._replies.busy:
+            return []
+        return self._wait_until_heard(at_ms)
+
+    def hang_up(self, at_ms: int) -> list[Command]:
+        """Now. If the stream has not ended long after, it is closed."""
+        if self.hanging_up:
+            return []
+        self.hanging_up = True
+        return [
+            StopTimer("closing"),
+            StopTimer("silence"),
+            StopTimer("limit"),
+            StartTimer("hung_up", at_ms + HANG_UP_MS),
+            HangUp(),
+        ]
+
+    # --- quiet ---
+
+    def settle(self, at_ms: int, *, caller_speaking: bool, tools_running: bool) -> list[Command]:
+        """Something came to rest: grant a wish, hang up after a goodbye, or begin to count the silence."""
+        if self.hanging_up or caller_speaking or tools_running or self._replies.busy:
+            return []
+        if self._wish is not None and self._because is None:
+            return [*self._grant(at_ms), *self._if_heard(at_ms)]
+        if self._because:
+            return self._if_heard(at_ms)
+        return [StartTimer("silence", at_ms + self._voice.remaining_ms(at_ms) + SILENCE_MS)]
+
+    def _if_heard(self, at_ms: int) -> list[Command]:
+        """A goodbye that is heard to its end is followed by the hang-up."""
+        if self._because and self._voice.idle and not self._replies.busy:
+            return self.hang_up(at_ms)
+        return []
+
+    def silent(self, at_ms: int) -> list[Command]:
+        """Nothing was heard for as long as a prompt waits."""
+        if self._because or self.hanging_up or self._replies.busy:
+            return []
+        if not self._voice.idle:
+            # Marks are late: the voice may still be sounding.
+            return [StartTimer("silence", at_ms + SILENCE_MS)]
+        if self._prompts < PROMPTS:
+            self._prompts += 1
+            return self._replies.wish(ask=self._plan.still_there_ask)
+        self._because = "silence"
+        return self._goodbye(self._plan.silence_ask, at_ms)

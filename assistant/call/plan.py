@@ -1,0 +1,24 @@
+"""What is settled about a call before it begins."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class CallPlan:
+    """The opening's words, the limits, and how the model is asked for the few sentences we choose.
+
+    opening: disclosure and greeting, spoken word for word. disclosure: "" when none has to be heard
+    before the recording begins. transcribes: the model's side puts the caller's words into text.
+    """
+
+    opening: str = ""
+    disclosure: str = ""
+    max_call_ms: int = 600_000
+    transcribes: bool = True
+    greet_ask: str = "Greet the caller in one sentence and ask how you can help."
+    still_there_ask: str = "Ask whether the caller is still there."
+    silence_ask: str = "Say that you will hang up now, and goodbye."
+    time_up_ask: str = "Say that the time is up, and goodbye."
+    farewell_ask: str = "Say goodbye."

@@ -1,0 +1,234 @@
+"""How much of the assistant's voice the caller has heard.
+
+The model speaks faster than real time; the phone buffers what we send and plays
+it at the pace of speech. When the caller interrupts, the model has to be told
+where its voice stopped, or it will believe it said things nobody heard.
+
+Everything sent since the last clear is one row of bytes, and each audio item is a
+stretch of it. Marks stand in the row every 100 to 160 ms; one that comes back says
+that everything before it has been played. Between two marks the stream's own clock
+fills in, never past the next mark, which would have come back.
+
+A clear makes the phone send back every outstanding mark at once, exactly as if it
+had been played. So marks carry a generation number, a clear begins a new generation,
+and marks of older ones say nothing.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from assistant.audio import BYTES_PER_MS
+
+PIECE_BYTES = 160 * BYTES_PER_MS  # the longest stretch without a mark
+MARK_AFTER_BYTES = 100 * BYTES_PER_MS  # the shortest, but for an item's end
+
+
+class StreamClock:
+    """The phone's own clock, in ms since its stream began.
+
+    The `timestamp` on the caller's audio ticks in whole frames, so between frames the loop's clock
+    fills in. A frame that does not move the clock on is not believed: the loop's clock goes on alone.
+    """
+
+    def __init__(self) -> None:
+        self._stream_ms = 0.0
+        self._loop_ms = 0
+        self._end_ms = -1.0
+
+    def frame(self, timestamp_ms: int, length_ms: float, at_ms: int) -> None:
+        """A frame that begins at `timestamp_ms` was read at `at_ms`."""
+        end_ms = timestamp_ms + length_ms
+        if end_ms > self._end_ms:
+            self._stream_ms = self._end_ms = end_ms
+            self._loop_ms = at_ms
+
+    def now(self, at_ms: int) -> float:
+        """The stream's time at `at_ms` of the loop's clock."""
+        return self._stream_ms + max(0, at_ms - self._loop_ms)
+
+
+@dataclass(slots=True)
+class SpokenItem:
+    """One audio item of a reply: the stretch [start, end) of what was sent in this generation."""
+
+    response_id: str
+    item_id: str
+    content_index: int
+    start: int
+    end: int
+    begins_ms: float
+    done: bool = False
+
+    @property
+    def sent_ms(self) -> int:
+        return (self.end - self.start) // BYTES_PER_MS
+
+    def heard_ms(self, position: float) -> int:
+        """Whole milliseconds of this item before `position`; never more than was sent."""
+        return int(min(max(position - self.start, 0), self.end - self.start)) // BYTES_PER_MS
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """What a clear did to one item. `whole`: it had been heard to its end and needs no truncation."""
+
+    item: SpokenItem
+    heard_ms: int
+    whole: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """A stretch of sound that was played, beginning at `at_ms` on the stream's clock."""
+
+    payload: bytes
+    at_ms: int
+
+
+@dataclass(slots=True)
+class _Piece:
+    """Sound at the phone that is not known to be played."""
+
+    end: int
+    payload: bytes
+    begins_ms: float
+
+
+@dataclass(slots=True)
+class Playback:
+    """What is queued at the phone, and how far it has been played. Times: the stream's clock, in ms."""
+
+    generation: int = 0
+    _sent: int = 0
+    _marked: int = 0
+    _marks: deque[tuple[int, int]] = field(default_factory=deque)  # (number, position), oldest first
+    _mark_count: int = 0
+    _confirmed: int = 0
+    _anchor: tuple[float, float] = (0, 0.0)  # at this position, at this time
+    _items: list[SpokenItem] = field(default_factory=list)
+    _pieces: deque[_Piece] = field(default_factory=deque)
+
+    @property
+    def idle(self) -> bool:
+        """True when everything that was sent is known to be played."""
+        return self._confirmed >= self._sent
+
+    @property
+    def items(self) -> list[SpokenItem]:
+        """Items not yet known to be heard to the end, in playing order."""
+        return self._items
+
+    def ends_ms(self) -> float:
+        """When the queue will have been played, by the clock alone."""
+        return self._anchor[1] + (self._sent - self._anchor[0]) / BYTES_PER_MS
+
+    def position(self, now_ms: float) -> float:
+        """How many bytes of this generation have been played at `now_ms`."""
+        position, at_ms = self._anchor
+        limit = self._marks[0][1] if self._marks else self._sent
+        return min(max(position + (now_ms - at_ms) * BYTES_PER_MS, self._confirmed), limit)
+
+    def send(
+        self, response_id: str, item_id: str, content_index: int, payload: bytes, now_ms: float
+    ) -> Iterator[bytes | str]:
+        """Queue a piece of an item; yields what the phone must be sent: payloads, and names of marks."""
+        item = self._item(response_id, item_id, content_index, now_ms)
+        for start in range(0, len(payload), PIECE_BYTES):
+            piece = payload[start : start + PIECE_BYTES]
+            self._queue(item, piece, now_ms)
+            yield piece
+            if self._sent - self._marked >= MARK_AFTER_BYTES:
+                yield self._place_mark()
+
+    def finish(self, item_id: str) -> Iterator[str]:
+        """All of an item has been sent; yields the mark that tells when it was heard to the end."""
+        for item in self._items:
+            if item.item_id == item_id:
+                item.done = True
+        if self._sent > self._marked:
+            yield self._place_mark()
+
+    def returned(self, name: str, now_ms: float) -> tuple[list[Heard], list[SpokenItem]]:
+        """A mark came back: what was newly heard, and the items that are now heard to the end."""
+        generation, _, number = name.partition(":")
+        if generation != str(self.generation) or not number.isdecimal():
+            return [], []
+        position = self._take_mark(int(number))
+        if position is None or position <= self._confirmed:
+            return [], []
+        self._confirmed = position
+        self._anchor = (position, now_ms)
+        return list(self._played_up_to(position)), self.retire()
+
+    def retire(self) -> list[SpokenItem]:
+        """Take out the items that are complete and heard to the end."""
+        over = [item for item in self._items if item.done and item.end <= self._confirmed]
+        self._items = [item for item in self._items if item not in over]
+        return over
+
+    def clear(self, now_ms: float) -> tuple[list[Heard], list[Cut]]:
+        """The phone is told to throw its queue away: what was still heard, and what became of each item."""
+        position = self.position(now_ms)
+        cuts = [
+            Cut(item, item.heard_ms(position), whole=item.done and item.end <= position)
+            for item in self._items
+        ]
+        heard = list(self._played_up_to(int(position)))
+        self._begin_generation(now_ms)
+        return heard, cuts
+
+    def _item(self, response_id: str, item_id: str, content_index: int, now_ms: float) -> SpokenItem:
+        last = self._items[-1] if self._items else None
+        if last and (last.item_id, last.content_index) == (item_id, content_index):
+            return last
+        begins_ms = max(self.ends_ms(), now_ms)
+        item = SpokenItem(response_id, item_id, content_index, self._sent, self._sent, begins_ms)
+        self._items.append(item)
+        return item
+
+    def _queue(self, item: SpokenItem, piece: bytes, now_ms: float) -> None:
+        if self.position(now_ms) >= self._sent:
+            # The phone has run dry: this piece is heard at once.
+            self._anchor = (self._sent, now_ms)
+        begins_ms = self.ends_ms()
+        self._sent += len(piece)
+        item.end = self._sent
+        self._pieces.append(_Piece(self._sent, piece, begins_ms))
+
+    def _place_mark(self) -> str:
+        self._mark_count += 1
+        self._marked = self._sent
+        self._marks.append((self._mark_count, self._sent))
+        return f"{self.generation}:{self._mark_count}"
+
+    def _take_mark(self, number: int) -> int | None:
+        """The position of an outstanding mark; older ones count as returned with it."""
+        if not any(number == outstanding for outstanding, _ in self._marks):
+            return None
+        while True:
+            outstanding, position = self._marks.popleft()
+            if outstanding == number:
+                return position
+
+    def _played_up_to(self, position: int) -> Iterator[Heard]:
+        while self._pieces and self._pieces[0].end <= position:
+            piece = self._pieces.popleft()
+            yield Heard(piece.payload, round(piece.begins_ms))
+        if self._pieces:
+            piece = self._pieces[0]
+            played = position - (piece.end - len(piece.payload))
+            if played > 0:
+                yield Heard(piece.payload[:played], round(piece.begins_ms))
+                piece.begins_ms += played / BYTES_PER_MS
+                piece.payload = piece.payload[played:]
+
+    def _begin_generation(self, now_ms: float) -> None:
+        self.generation += 1
+        self._sent = self._marked = self._confirmed = 0
+        self._anchor = (0, now_ms)
+        self._marks.clear()
+        self._pieces.clear()
+        self._items = []

@@ -1,0 +1,86 @@
+"""Tool runs of one call: every call answered exactly once, whatever happens meanwhile.
+
+A tool runs beside the loop and may finish at any time, also after the caller has gone on speaking,
+or after the session that asked for it is lost.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+import orjson
+
+from assistant.call.commands import AnswerTool, Command, RunTool, TellModel
+from assistant.call.events import ToolCall, ToolFinished
+
+
+@dataclass(slots=True)
+class _Run:
+    """A tool at work. `overtaken`: the caller has begun to speak since it was asked for."""
+
+    name: str
+    epoch: int
+    spoke: bool
+    overtaken: bool = False
+
+
+@dataclass(slots=True)
+class ToolRuns:
+    """Which tools are running. `epoch`: the model session that would get an answer now."""
+
+    epoch: int = 0
+    _seen: set[str] = field(default_factory=set)
+    _runs: dict[str, _Run] = field(default_factory=dict)
+    _put_off: list[Command] = field(default_factory=list)
+
+    @property
+    def running(self) -> bool:
+        return bool(self._runs)
+
+    def run(self, calls: Iterable[ToolCall], *, spoke: bool) -> list[Command]:
+        """Start the tools of one response; a call seen before is not run again.
+
+        spoke: whether that response said something itself.
+        """
+        commands: list[Command] = []
+        for call in calls:
+            if call.tool_call_id not in self._seen:
+                self._seen.add(call.tool_call_id)
+                self._runs[call.tool_call_id] = _Run(call.name, self.epoch, spoke)
+                commands.append(RunTool(call.tool_call_id, call.name, call.arguments))
+        return commands
+
+    def caller_began(self) -> None:
+        """The caller speaks: what running tools wish for the call may no longer be wanted."""
+        for run in self._runs.values():
+            run.overtaken = True
+
+    def spoke(self, tool_call_id: str) -> bool:
+        """Whether the response that called this tool said something itself."""
+        run = self._runs.get(tool_call_id)
+        return run is not None and run.spoke
+
+    def overtaken(self, tool_call_id: str) -> bool:
+        """Whether the caller has begun to speak since the tool was called, or it is not running."""
+        run = self._runs.get(tool_call_id)
+        return run is None or run.overtaken
+
+    def finished(self, event: ToolFinished) -> list[Command]:
+        """The answer for the model; one that a lost session asked for becomes a note for the new one."""
+        run = self._runs.pop(event.tool_call_id, None)
+        if run is None:
+            return []
+        output = orjson.dumps(event.output, default=str).decode()
+        if run.epoch == self.epoch:
+            return [AnswerTool(event.tool_call_id, output)]
+        return [TellModel(f"The tool {run.name}, called before the line broke, has answered: {output}")]
+
+    def put_off(self, event: ToolFinished) -> None:
+        """There is no session to answer just now: keep it for the next one."""
+        self._put_off += self.finished(event)
+
+    def put_off_answers(self) -> list[Command]:
+        """What finished while there was no session."""
+        answers, self._put_off = self._put_off, []
+        return answers

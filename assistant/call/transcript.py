@@ -1,0 +1,253 @@
+"""Who said what, in the order of the conversation.
+
+Words arrive late and out of order: the caller's are recognised beside the reply they caused,
+the assistant's are generated before they are heard. So items are put in order by the
+`previous_item_id` each one names, and words are attached to items. A turn is finished when its
+words are final (or will never come) and, for the assistant, when it is known what was heard.
+
+Every method returns the turns that are to be kept now. A turn whose place moved because an older
+item turned up is returned again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+from assistant.call.commands import Turn
+
+
+def heard_part(text: str, heard_ms: int, total_ms: int) -> str:
+    """The words of `text` that fit into the part of its sound that was heard, cut at a word.
+
+    An estimate: nobody aligns sound and words for us. Never more than the share heard.
+    """
+    if total_ms <= 0 or heard_ms <= 0:
+        return ""
+    if heard_ms >= total_ms:
+        return text
+    share = int(len(text) * heard_ms / total_ms)
+    if text[share : share + 1].isspace():
+        return text[:share].rstrip()
+    return text[:share].rpartition(" ")[0].rstrip()
+
+
+@dataclass(slots=True)
+class _Entry:
+    """What is known of one item."""
+
+    item_id: str
+    epoch: int
+    previous: str | None
+    speaker: Literal["caller", "assistant", "other"] = "other"
+    text: str = ""
+    words_final: bool = False
+    started_ms: int | None = None
+    ended_ms: int | None = None
+    total_ms: int = 0
+    heard_ms: int | None = None
+    interrupted: bool = False
+    kept: Turn | None = None
+
+
+@dataclass(slots=True)
+class Transcript:
+    """The turns of one call. `epoch` counts model sessions: a later one's items follow all earlier ones."""
+
+    epoch: int = 0
+    _entries: dict[str, _Entry] = field(default_factory=dict)
+
+    # --- order ---
+
+    def place(self, item_id: str, previous: str | None, speaker: str = "other") -> list[Turn]:
+        """An item has its place. previous: see `events.ItemAdded`."""
+        entry = self._entries.get(item_id)
+        if entry is None:
+            entry = self._add(item_id, previous)
+        elif entry.previous == "" and previous != "":
+            entry.previous = previous
+        if entry.speaker == "other":
+            entry.speaker = speaker  # type: ignore[assignment]
+        return self._changed()
+
+    def order(self) -> list[str]:
+        """All item ids in the order of the conversation."""
+        after: dict[str, list[str]] = {}
+        first: list[str] = []
+        for item_id, entry in self._entries.items():
+            if entry.previous in self._entries:
+                after.setdefault(entry.previous or "", []).append(item_id)
+            else:
+                first.append(item_id)
+        # "None" is the very beginning; an item whose predecessor never turned up stays where it arrived.
+        first.sort(
+            key=lambda item_id: (self._entries[item_id].epoch, self._entries[item_id].previous is not None)
+        )
+        return list(self._walk(first, after))
+
+    @staticmethod
+    def _walk(first: list[str], after: dict[str, list[str]]) -> Iterator[str]:
+        waiting = first[::-1]
+        seen = set()
+        while waiting:
+            item_id = waiting.pop()
+            if item_id in seen:
+                continue
+            seen.add(item_id)
+            yield item_id
+            # Of two that name the same predecessor the later one was put between: it comes first.
+            waiting.extend(after.get(item_id, ()))
+
+    # --- the caller ---
+
+    def caller_began(self, item_id: str, at_ms: int) -> None:
+        entry = self._speaking(item_id, "caller")
+        if entry.started_ms is None:
+            entry.started_ms = at_ms
+
+    def caller_stopped(self, item_id: str, at_ms: int) -> None:
+        self._speaking(item_id, "caller").ended_ms = at_ms
+
+    def caller_words(self, item_id: str, text: str, at_ms: int) -> list[Turn]:
+        """The final words of a caller's item; "" when there were none or recognition failed."""
+        entry = self._speaking(item_id, "caller")
+        if entry.words_final:
+            return []
+        entry.text, entry.words_final = text.strip(), True
+        entry.started_ms = at_ms if entry.started_ms is None else entry.started_ms
+        entry.ended_ms = max(entry.started_ms, at_ms) if entry.ended_ms is None else entry.ended_ms
+        return self._changed()
+
+    def awaiting_words(self) -> list[str]:
+        """Caller's items whose words are still to come."""
+        return [
+            entry.item_id
+            for entry in self._entries.values()
+            if entry.speaker == "caller" and not entry.words_final
+        ]
+
+    def began_ms(self, item_id: str) -> int | None:
+        """When the item's sound began, if that is known."""
+        entry = self._entries.get(item_id)
+        return entry.started_ms if entry else None
+
+    def drop(self, item_id: str) -> None:
+        """Forget an item that will be heard again under another name."""
+        self._entries.pop(item_id, None)
+
+    # --- the assistant ---
+
+    def reply_sound(self, item_id: str, length_ms: float, begins_ms: int | None) -> None:
+        """More sound was generated for an item. begins_ms: when it is (first) heard; None: it never is."""
+        entry = self._speaking(item_id, "assistant")
+        entry.total_ms += round(length_ms)
+        if entry.started_ms is None and begins_ms is not None:
+            entry.started_ms = begins_ms
+
+    def reply_words(self, item_id: str, delta: str) -> None:
+        entry = self._speaking(item_id, "assistant")
+        if not entry.words_final:
+            entry.text += delta
+
+    def reply_text(self, item_id: str, text: str) -> list[Turn]:
+        """All words generated for an item."""
+        entry = self._speaking(item_id, "assistant")
+        entry.text, entry.words_final = text.strip() or entry.text, True
+        return self._changed()
+
+    def reply_settled(self, item_id: str) -> list[Turn]:
+        """No more words will come for an item, whether or not its text was ever called final."""
+        entry = self._entries.get(item_id)
+        if entry is None or entry.speaker != "assistant":
+            return []
+        entry.words_final = True
+        return self._changed()
+
+    def reply_heard(self, item_id: str, heard_ms: int, ended_ms: int, *, interrupted: bool) -> list[Turn]:
+        """It is known now how much of an item was heard."""
+        entry = self._speaking(item_id, "assistant")
+        if entry.heard_ms is not None:
+            return []
+        entry.heard_ms, entry.interrupted = heard_ms, interrupted
+        entry.started_ms = ended_ms if entry.started_ms is None else min(entry.started_ms, ended_ms)
+        entry.ended_ms = ended_ms
+        return self._changed()
+
+    def was_heard(self, item_id: str) -> bool:
+        """True when it is already settled how much of this item was heard."""
+        entry = self._entries.get(item_id)
+        return entry is not None and entry.heard_ms is not None
+
+    def words_of(self, item_id: str) -> str:
+        """The words known of an item so far."""
+        entry = self._entries.get(item_id)
+        return entry.text if entry else ""
+
+    def settle_replies(self) -> list[Turn]:
+        """The model is gone: what it has said so far is all it will say."""
+        for entry in self._entries.values():
+            if entry.speaker == "assistant":
+                entry.words_final = True
+        return self._changed()
+
+    # --- turns ---
+
+    def turns(self) -> tuple[Turn, ...]:
+        """Everything said so far, in order, finished or not."""
+        turns = (self._turn(self._entries[item_id], place) for place, item_id in enumerate(self.order()))
+        return tuple(turn for turn in turns if turn is not None and (turn.text or turn.heard_ms))
+
+    def _add(self, item_id: str, previous: str | None) -> _Entry:
+        entry = self._entries[item_id] = _Entry(item_id, self.epoch, previous)
+        return entry
+
+    def _speaking(self, item_id: str, speaker: Literal["caller", "assistant"]) -> _Entry:
+        entry = self._entries.get(item_id)
+        if entry is None:
+            entry = self._add(item_id, "")
+        entry.speaker = speaker
+        return entry
+
+    def _changed(self) -> list[Turn]:
+        """Finished turns that are new, or whose place or words are no longer what was kept."""
+        changed = []
+        for place, item_id in enumerate(self.order()):
+            entry = self._entries[item_id]
+            if not self._finished(entry):
+                continue
+            turn = self._turn(entry, place)
+            if turn is not None and turn != entry.kept:
+                entry.kept = turn
+                changed.append(turn)
+        return changed
+
+    @staticmethod
+    def _finished(entry: _Entry) -> bool:
+        if entry.speaker == "caller":
+            return entry.words_final
+        return entry.speaker == "assistant" and entry.words_final and entry.heard_ms is not None
+
+    @staticmethod
+    def _turn(entry: _Entry, place: int) -> Turn | None:
+        if entry.speaker == "other":
+            return None
+        started_ms = entry.started_ms or 0
+        ended_ms = max(started_ms, entry.ended_ms if entry.ended_ms is not None else started_ms)
+        turn = Turn(
+            item_id=entry.item_id,
+            position=float(place),
+            speaker=entry.speaker,
+            text=entry.text,
+            heard_text=entry.text,
+            interrupted=entry.interrupted,
+            started_ms=started_ms,
+            ended_ms=ended_ms,
+            heard_ms=ended_ms - started_ms,
+        )
+        if entry.speaker == "caller":
+            return turn
+        heard_ms = entry.heard_ms or 0
+        whole = entry.heard_ms is not None and not entry.interrupted
+        heard_text = entry.text if whole else heard_part(entry.text, heard_ms, entry.total_ms)
+        return replace(turn, heard_ms=heard_ms, heard_text=heard_text)

@@ -1,0 +1,194 @@
+"""The assistant's voice on the line: what is sent, what was heard of it, what is cut off.
+
+Ties together the queue at the phone (`playback`), the words (`transcript`), the recording, which
+holds what was heard and not what was sent, and the disclosure, before which nothing of the caller's
+is recorded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from assistant.audio import BYTES_PER_MS
+from assistant.call import events as ev
+from assistant.call.commands import (
+    ClearPlayback,
+    Command,
+    KeepTurn,
+    NoteFirstSound,
+    NoteResponseTime,
+    PlaceMark,
+    Play,
+    RecordCaller,
+    RecordHeard,
+    TruncateReply,
+    Turn,
+)
+from assistant.call.disclosure import Disclosure
+from assistant.call.playback import Cut, Heard, Playback, SpokenItem, StreamClock
+from assistant.call.transcript import Transcript
+
+
+def keep(turns: Iterable[Turn]) -> list[Command]:
+    """Make finished turns durable."""
+    return [KeepTurn(turn) for turn in turns]
+
+
+class Voice:
+    """What the assistant says on one call, and how much of it arrives."""
+
+    def __init__(self, transcript: Transcript, disclosure: Disclosure) -> None:
+        self.disclosure = disclosure
+        self._transcript = transcript
+        self._clock = StreamClock()
+        self._playback = Playback()
+        self._opening: str | None = None  # the first item that sounded
+        self._answering_ms: int | None = None  # the caller's end of speech that is not answered yet
+        self._unplayed: dict[tuple[str, int], str] = {}  # items of a cut reply that never sounded
+
+    @property
+    def idle(self) -> bool:
+        """True when everything that was sent has been heard."""
+        return self._playback.idle and not self._playback.items
+
+    def remaining_ms(self, at_ms: int) -> int:
+        """How long what is queued will still sound, by the clock."""
+        return max(0, round(self._playback.ends_ms() - self._clock.now(at_ms)))
+
+    # --- the caller's side of the line ---
+
+    def hear(self, event: ev.CallerAudio) -> list[Command]:
+        """The caller's sound moves the stream's clock, and is recorded once they know that it is."""
+        self._clock.frame(event.timestamp_ms, len(event.payload) / BYTES_PER_MS, event.at_ms)
+        return [RecordCaller(event.payload, event.timestamp_ms)] if self.disclosure.heard else []
+
+    def answer_due(self, stopped_ms: int | None) -> None:
+        """The next sound answers speech whose end was read at `stopped_ms` (None: it answers nothing)."""
+        self._answering_ms = stopped_ms
+
+    # --- the assistant's ---
+
+    def speak(self, event: ev.ReplyAudio) -> list[Command]:
+        """Send a piece of a reply to the phone."""
+        now_ms = self._clock.now(event.at_ms)
+        commands: list[Command] = []
+        for part in self._playback.send(
+            event.response_id, event.item_id, event.content_index, event.payload, now_ms
+        ):
+            commands.append(PlaceMark(part) if isinstance(part, str) else Play(part))
+            if isinstance(part, bytes):
+                commands += self._notes(event.item_id)
+        item = self._playback.items[-1]
+        begins_ms = event.at_ms + round(item.begins_ms - now_ms)
+        self._transcript.reply_sound(event.item_id, len(event.payload) / BYTES_PER_MS, begins_ms)
+        return commands
+
+    def _notes(self, item_id: str) -> list[Command]:
+        notes: list[Command] = []
+        if self._opening is None:
+            self._opening = item_id
+            notes.append(NoteFirstSound())
+        if self._answering_ms is not None:
+            notes.append(NoteResponseTime(self._answering_ms))
+            self._answering_ms = None
+        return notes
+
+    def drop(self, event: ev.ReplyAudio) -> None:
+        """Sound of a reply that was cut off: it is counted, for the words' sake, and not played."""
+        self._transcript.reply_sound(event.item_id, len(event.payload) / BYTES_PER_MS, None)
+        if not self._transcript.was_heard(event.item_id):
+            self._unplayed[(event.item_id, event.content_index)] = event.response_id
+
+    def sound_done(self, item_id: str, at_ms: int) -> list[Command]:
+        """All sound of an item has been sent."""
+        marks: list[Command] = [PlaceMark(name) for name in self._playback.finish(item_id)]
+        return marks + self._heard_whole(self._playback.retire(), at_ms)
+
+    def reply_over(self, response_id: str, at_ms: int) -> list[Command]:
+        """A response is over: nothing of its items is still to come, and some may never have sounded."""
+        commands: list[Command] = []
+        for item in list(self._playback.items):
+            if item.response_id == response_id and not item.done:
+                commands += self.sound_done(item.item_id, at_ms)
+        for (item_id, content_index), owner in list(self._unplayed.items()):
+            if owner == response_id:
+                del self._unplayed[(item_id, content_index)]
+                if not self._transcript.was_heard(item_id):
+                    commands.append(TruncateReply(item_id, content_index, 0))
+                    commands += keep(self._transcript.reply_heard(item_id, 0, at_ms, interrupted=True))
+        return commands
+
+    def model_gone(self, at_ms: int) -> list[Command]:
+        """No more sound or words will come; what is queued at the phone plays on."""
+        self._unplayed.clear()
+        commands: list[Command] = []
+        for item in list(self._playback.items):
+            commands += self.sound_done(item.item_id, at_ms)
+        return commands + keep(self._transcript.settle_replies())
+
+    # --- what was heard ---
+
+    def mark_returned(self, event: ev.MarkReturned) -> list[Command]:
+        """Everything up to a mark has been played, or thrown away by a clear."""
+        now_ms = self._clock.now(event.at_ms)
+        heard, over = self._playback.returned(event.name, now_ms)
+        commands = self._record(heard) + self._heard_whole(over, event.at_ms)
+        self._listen_for_disclosure(now_ms)
+        return commands
+
+    def cut(self, at_ms: int) -> tuple[list[Command], set[str]]:
+        """Stop the voice now; returns commands and the responses that were cut off.
+
+        Clear comes first: the voice must stop at once, and nobody notices if the model learns of it a
+        few milliseconds later.
+        """
+        if self.idle:
+            return [], set()
+        cuts, commands = self._stop(at_ms)
+        truncations = [
+            TruncateReply(cut.item.item_id, cut.item.content_index, cut.heard_ms)
+            for cut in cuts
+            if not cut.whole
+        ]
+        responses = {cut.item.response_id for cut in cuts}
+        return [ClearPlayback(), *truncations, *commands], responses
+
+    def line_over(self, at_ms: int) -> list[Command]:
+        """The phone's stream is over: settle what was heard, without telling anybody."""
+        _, commands = self._stop(at_ms)
+        return commands + keep(self._transcript.settle_replies())
+
+    def _stop(self, at_ms: int) -> tuple[list[Cut], list[Command]]:
+        now_ms = self._clock.now(at_ms)
+        self._listen_for_disclosure(now_ms)
+        heard, cuts = self._playback.clear(now_ms)
+        commands = self._record(heard)
+        for cut in cuts:
+            turns = self._transcript.reply_heard(
+                cut.item.item_id, cut.heard_ms, at_ms, interrupted=not cut.whole
+            )
+            commands += keep(turns)
+        return cuts, commands
+
+    def _heard_whole(self, over: list[SpokenItem], at_ms: int) -> list[Command]:
+        commands: list[Command] = []
+        for item in over:
+            said = self.disclosure.said_by(self._transcript.words_of(item.item_id)) is not None
+            if said or item.item_id == self._opening:
+                self.disclosure.heard = True
+            turns = self._transcript.reply_heard(item.item_id, item.sent_ms, at_ms, interrupted=False)
+            commands += keep(turns)
+        return commands
+
+    def _listen_for_disclosure(self, now_ms: float) -> None:
+        if self.disclosure.heard:
+            return
+        position = self._playback.position(now_ms)
+        for item in self._playback.items:
+            if item.done:
+                text = self._transcript.words_of(item.item_id)
+                self.disclosure.listen(text, item.heard_ms(position), item.sent_ms)
+
+    @staticmethod
+    def _record(heard: list[Heard]) -> list[Command]:
+        return [RecordHeard(part.payload, part.at_ms) for part in heard]
