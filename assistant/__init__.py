@@ -1,0 +1,29 @@
+"""Afterbeep: answers the calls its owner missed. This is the map: the path of a call.
+
+    Twilio ─ POST /voice/incoming ──▶ web.webhooks    is it Twilio? who calls, and what is to happen?
+                                      trust           what this caller is allowed
+                                      store.calls     the call has a row
+                                      telephony.twiml the answer: talk to the assistant; should its
+                                                      socket ever close, an apology and a recording
+    Twilio ═ WS /voice/stream ══════▶ web.media       may this socket in? (signature, one-time token)
+                                      bridge          one inbox, one loop, one writer per socket
+      the caller's frames ──────────▶ telephony.streams ──▶ event   ┐
+      the model's events ───────────▶ realtime.wire ──────▶ event   ├─▶ call.machine ─▶ commands
+      a tool has finished, a timer is due ────────────────▶ event   ┘
+    commands go to                    telephony.phone play, mark, clear, hang up
+                                      realtime.client hear the caller, reply, cut a reply short
+                                      tools           take a message, end the call
+                                      store           a turn is durable as soon as it is finished
+    the call is over                  store.calls     outcome and summary, by rule
+                                      web.inbox, web.calls   what the owner reads and hears
+
+`call` is the heart and does no I/O: events in, commands out. It has never heard of JSON, of Twilio
+or of OpenAI. `prompt` says what the model is told, `audio` is the one ruler for sound, `errors` the one
+tree of what can go wrong. app.py puts the parts together, `server` serves them and `cli` are the
+commands beside them.
+
+`sandbox` is the other end of every socket, a caller and a model by a second hand, so that all of this
+runs with no keys; it shares nothing with the rest but `audio`.
+
+Imports point one way, from app.py down to `errors`; tests/test_imports.py has the rows.
+"""
