@@ -1,0 +1,41 @@
+"""What one message of a session tells and a later one leaves out.
+
+The name of a tool comes with the item in which its call begins; older servers do not repeat
+it at the end. Which response is outside the conversation is said when it is created, and
+not with its audio. An item may be told in both the old and the new way.
+"""
+
+from __future__ import annotations
+
+from assistant.realtime import wire
+from assistant.realtime.session import Wire
+
+
+class Memory:
+    """What one message tells and a later one leaves out."""
+
+    def __init__(self) -> None:
+        self._items: set[str] = set()
+        self._tool_names: dict[str, str] = {}
+        self._out_of_band: set[str] = set()
+
+    def knows_item(self, item_id: str) -> bool:
+        """Was this item told before? Some servers tell it in both the old and the new way."""
+        known = item_id in self._items
+        self._items.add(item_id)
+        return known
+
+    def completed(self, message: Wire) -> Wire:
+        """The message with what earlier ones have told; `{"type": ""}` for one that is not for the call."""
+        match message["type"]:
+            case "response.created" if wire.out_of_band(message):
+                self._out_of_band.add(message["response"].get("id"))
+            case "response.output_item.added" | "response.output_item.done":
+                item = message.get("item") or {}
+                if item.get("call_id") and item.get("name"):
+                    self._tool_names[item["call_id"]] = item["name"]
+            case "response.done":
+                for item in (message.get("response") or {}).get("output") or ():
+                    if item.get("type") == "function_call" and not item.get("name"):
+                        item["name"] = self._tool_names.get(item.get("call_id"), "")
+        return {"type": ""} if message.get("response_id") in self._out_of_band else message
