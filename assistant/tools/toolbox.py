@@ -1,0 +1,236 @@
+"""The dispatcher of tools: who may run what, with which arguments, for how long.
+
+Authority lives here and not in the prompt. The model is only shown the tools its caller may
+use, and a call of any other is refused all the same: a caller can talk the model into
+anything, and nothing into this.
+
+A tool's arguments are one pydantic class: it makes the schema the model sees and checks what
+the model sends. Every outcome, also a refusal or a failure, is data for the model, so that
+each call is answered. Tools do not touch the phone; they may ask for it (`then`).
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, Generic, Literal, TypeVar
+
+import orjson
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+
+from assistant.call.events import Then
+from assistant.errors import AssistantError, StoreBusy, ToolRefused
+from assistant.store.writer import Store
+
+log = logging.getLogger(__name__)
+
+Trust = Literal["stranger", "known", "owner"]
+EVERYBODY: frozenset[Trust] = frozenset({"stranger", "known", "owner"})
+Within = Callable[[float], AbstractContextManager[Any]]
+
+TIME_LIMIT_S = 6.0
+NOT_RUN = frozenset({"unknown_tool", "not_allowed", "bad_arguments", "too_many"})
+
+
+def directly(seconds: float) -> AbstractContextManager[Any]:
+    """No time limit, where nobody hands one in."""
+    return nullcontext()
+
+
+def now_utc() -> datetime:
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class ToolContext:
+    """The call a tool is run in. `caller_number`: E.164, None when withheld."""
+
+    call_sid: str
+    caller_number: str | None
+    trust: Trust
+    store: Store
+    now: Callable[[], datetime] = now_utc
+
+
+@dataclass(frozen=True, slots=True)
+class ToolResult:
+    """What came of it. `output`: for the model. `refused`: the dispatcher did not run it.
+
+    `arguments`: as the model gave them.
+    """
+
+    output: dict[str, Any]
+    then: Then | None = None
+    refused: bool = False
+    arguments: dict[str, Any] = field(default_factory=dict)
+
+
+class Arguments(BaseModel):
+    """What a tool is called with. Unknown names are refused, numbers given as text are accepted.
+
+    Models fill in what they do not know with null or an empty text: that counts as left out.
+    """
+
+    model_config = ConfigDict(extra="forbid", coerce_numbers_to_str=True, str_strip_whitespace=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_blanks(cls, given: Any) -> Any:
+        if not isinstance(given, dict):
+            return given
+        return {name: value for name, value in given.items() if not _blank(value)}
+
+
+def _blank(value: Any) -> bool:
+    return value is None or (isinstance(value, str) and not value.strip())
+
+
+A = TypeVar("A", bound=Arguments)
+
+
+@dataclass(frozen=True, slots=True)
+class Tool(Generic[A]):
+    """One thing the assistant can do, and for whom.
+
+    `run` may raise ToolRefused (its message is for the model) or any AssistantError.
+    """
+
+    name: str
+    description: str
+    arguments: type[A]
+    run: Callable[[ToolContext, A], ToolResult]
+    levels: frozenset[Trust] = EVERYBODY
+
+    def declared(self) -> dict[str, Any]:
+        """The tool as the session shows it to the model."""
+        return {
+            "type": "function",
+            "name": self.name,
+            "description": self.description,
+            "parameters": _schema(self.arguments),
+        }
+
+
+def _schema(arguments: type[BaseModel]) -> dict[str, Any]:
+    """The class as JSON Schema, without what only takes up the model's context."""
+    schema: dict[str, Any] = _untitled(arguments.model_json_schema())
+    schema.setdefault("properties", {})
+    schema.setdefault("required", [])
+    schema.pop("description", None)
+    return schema
+
+
+def _untitled(node: Any) -> Any:
+    if isinstance(node, list):
+        return [_untitled(one) for one in node]
+    if not isinstance(node, dict):
+        return node
+    # A title is text; a property that is called "title" is an object, and stays.
+    return {
+        name: _untitled(value)
+        for name, value in node.items()
+        if not (name == "title" and isinstance(value, str))
+    }
+
+
+class Toolbox:
+    """The tools of one call."""
+
+    def __init__(
+        self,
+        context: ToolContext,
+        *,
+        within: Within = directly,
+        tools: Iterable[Tool[Any]] | None = None,
+    ) -> None:
+        self._context = context
+        self._within = within
+        self._tools = {tool.name: tool for tool in (all_tools() if tools is None else tools)}
+
+    def declared(self) -> list[dict[str, Any]]:
+        """The schemas of those tools this call's caller may use."""
+        return [tool.declared() for tool in self._tools.values() if self._may(tool)]
+
+    def names(self) -> list[str]:
+        """Their names."""
+        return [tool.name for tool in self._tools.values() if self._may(tool)]
+
+    def _may(self, tool: Tool[Any]) -> bool:
+        return self._context.trust in tool.levels
+
+    def run(self, name: str, arguments_json: str) -> ToolResult:
+        """Run a tool, or say why not. Never raises, takes at most 6 s (where `within` is given)."""
+        arguments = _read(arguments_json)
+        tool = self._tools.get(name)
+        if tool is None:
+            result = refusal("unknown_tool", "There is no such tool.")
+        elif not self._may(tool):
+            result = refusal("not_allowed", "This caller may not do that.")
+        elif arguments is None:
+            result = refusal("bad_arguments", "The arguments are not a JSON object.")
+        else:
+            result = self._run(tool, arguments)
+        if not result.output.get("ok"):
+            log.warning(
+                "%s: tool %s: %s",
+                self._context.call_sid,
+                tool.name if tool else "(unknown)",
+                result.output.get("error"),
+            )
+        return ToolResult(result.output, result.then, result.refused, arguments or {})
+
+    def _run(self, tool: Tool[Any], given: dict[str, Any]) -> ToolResult:
+        try:
+            arguments = tool.arguments.model_validate(given)
+        except ValidationError as error:
+            return refusal("bad_arguments", _complaints(error))
+        try:
+            with self._within(TIME_LIMIT_S):
+                return tool.run(self._context, arguments)
+        except ToolRefused as error:
+            return refusal(error.code, str(error))
+        except (TimeoutError, StoreBusy):
+            return refusal("timeout", "It took too long, and is not known to have been done.")
+        except AssistantError as error:
+            return refusal("failed", error.spoken)
+        except Exception:
+            log.exception("%s: tool %s failed", self._context.call_sid, tool.name)
+            return refusal("failed", AssistantError.spoken)
+
+
+def refusal(code: str, message: str, **help_fields: Any) -> ToolResult:
+    """A refusal or failure as data; `refused` for those codes that mean it was not run."""
+    output = {"ok": False, "error": code, "message": message, **help_fields}
+    return ToolResult(output, refused=code in NOT_RUN)
+
+
+def _read(arguments_json: str) -> dict[str, Any] | None:
+    """The arguments as an object; none at all counts as an empty one."""
+    if not arguments_json.strip():
+        return {}
+    try:
+        arguments = orjson.loads(arguments_json)
+    except orjson.JSONDecodeError:
+        return None
+    return arguments if isinstance(arguments, dict) else None
+
+
+def _complaints(error: ValidationError) -> str:
+    """What is wrong with which argument, in one sentence; without the values."""
+    found = [
+        f"{'.'.join(str(part) for part in one['loc']) or 'arguments'}: {one['msg']}"
+        for one in error.errors(include_input=False, include_url=False, include_context=False)
+    ]
+    return "; ".join(found)[:500]
+
+
+def all_tools() -> list[Tool[Any]]:
+    """Every tool that is built."""
+    # The tools import this module for what a tool is.
+    from assistant.tools.end_call import END_CALL
+    from assistant.tools.take_message import TAKE_MESSAGE
+
+    return [TAKE_MESSAGE, END_CALL]
