@@ -1,0 +1,200 @@
+"""The owner's commands: `flask export`, `prefs`, `caller`, `password`, `backup`, `forget`, `prune`.
+
+They work beside a running server and with none: each opens the database by itself, for as long as it
+takes. What is wrong is said in one line on standard error, with exit status 1, and nothing is changed.
+`flask call` is in `cli_call.py`.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, ParamSpec, TypeVar, cast
+
+import click
+import orjson
+from flask import Flask, current_app
+from flask.cli import run_command, with_appcontext
+
+from assistant.errors import AssistantError
+from assistant.store import callers, export, housekeeping, logins, preferences
+
+if TYPE_CHECKING:
+    from assistant.config import Settings
+    from assistant.store import Database, Store
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+SHORTEST_PASSWORD = 12
+LONGEST_PASSWORD = 1000
+
+STANDINGS: tuple[callers.Standing, ...] = ("blocked", "known", "stranger")  # blocked beats known
+
+
+def register(app: Flask) -> None:
+    """Give the app its commands; refuse to be served by `flask run`."""
+    _refuse_flask_run()
+    for command in (export_calls, prefs, caller, password, backup, forget, prune):
+        app.cli.add_command(command)
+
+
+def _refuse_flask_run() -> None:
+    """Flask looks for its own `run` before asking us for commands, but it loads the app from within it."""
+    context = click.get_current_context(silent=True)
+    if context is not None and context.command is run_command:
+        raise click.ClickException("`flask run` cannot serve calls: use `make run`")
+
+
+def _settings() -> Settings:
+    return cast("Settings", current_app.extensions["afterbeep"].settings)
+
+
+def _store() -> Store:
+    return cast("Store", current_app.extensions["afterbeep"].store)
+
+
+@contextmanager
+def _one_line_errors() -> Iterator[None]:
+    try:
+        yield
+    except AssistantError as error:
+        raise click.ClickException(" ".join(str(error).split())) from error
+
+
+def _in_the_app(function: Callable[P, T]) -> Callable[P, T]:
+    """A command's body: it finds the app, and its errors are one line."""
+    return with_appcontext(_one_line_errors()(function))
+
+
+@click.command("export")
+@click.option("--call", "call_sid", metavar="SID", help="Only this call.")
+@_in_the_app
+def export_calls(call_sid: str | None) -> None:
+    """Print calls as JSON lines, oldest first."""
+    if call_sid is None:
+        _store().read(_print_all)
+    elif (call := _store().read(export.export_call, call_sid)) is not None:
+        _print_json(call)
+    else:
+        raise click.ClickException(f"there is no call {call_sid}")
+
+
+def _print_all(db: Database) -> None:
+    for call in export.export_all(db):
+        _print_json(call)
+
+
+def _print_json(call: export.Row) -> None:
+    click.echo(orjson.dumps(call))
+
+
+# A value may begin with a minus: it is then a wrong value, not an unknown option.
+@click.command("prefs", context_settings={"ignore_unknown_options": True})
+@click.argument("name", required=False)
+@click.argument("value", required=False)
+@_in_the_app
+def prefs(name: str | None, value: str | None) -> None:
+    """Print all preferences, or one, or set one."""
+    if name is None:
+        for each, shown in _store().read(preferences.all_preferences).items():
+            click.echo(f"{each}={shown}")
+        return
+    if value is None:
+        click.echo(f"{name}={_store().read(preferences.get, name)}")
+        return
+    click.echo(f"{name}={_store().write(preferences.set, name, value)}")
+    if (warning := _store().read(preferences.load).warning) and name in ("disclosure", "record_audio"):
+        click.echo(f"Warning: {warning}", err=True)
+
+
+@click.command("caller")
+@click.argument("number")
+@click.option("--name", help="What the caller is called; empty removes the name.")
+@click.option("--known", is_flag=True, help="May book appointments.")
+@click.option("--blocked", is_flag=True, help="Is not answered.")
+@click.option("--stranger", is_flag=True, help="Nothing is kept but the name.")
+@_in_the_app
+def caller(number: str, name: str | None, **standings: bool) -> None:
+    """Show or set what is kept about a number."""
+    number = _normalised(number)
+    standing = next((each for each in STANDINGS if standings[each]), None)
+    if name is None and standing is None:
+        kept = _store().read(callers.standing, number)
+    else:
+        kept = _store().write(callers.set_caller, number, name=name, standing=standing)
+    click.echo(f"number={number}\nname={kept['name'] or ''}\nstanding={kept['standing']}")
+
+
+def _normalised(number: str) -> str:
+    """As numbers are kept; one without + is read as dialled where the owner's numbers are."""
+    settings = _settings()
+    region = callers.region_of(settings.twilio_number) or callers.region_of(settings.owner_phone)
+    return callers.normalise(number, region=region)
+
+
+@click.command("password")
+@_in_the_app
+def password() -> None:
+    """Set the owner's password; every browser has to log in again."""
+    chosen = _ask_password()
+    if not SHORTEST_PASSWORD <= len(chosen) <= LONGEST_PASSWORD:
+        raise click.ClickException(f"a password has {SHORTEST_PASSWORD} to {LONGEST_PASSWORD} characters")
+    from argon2 import PasswordHasher  # 4 MiB that only this command and the login need
+
+    _store().write(logins.set_password_hash, PasswordHasher().hash(chosen))
+    click.echo("The password is set. Every browser has to log in again.")
+
+
+def _ask_password() -> str:
+    """Twice at a terminal; else one line, or two equal ones, from standard input."""
+    if sys.stdin.isatty():
+        return str(click.prompt("Password", hide_input=True, confirmation_prompt=True))
+    lines = sys.stdin.read().splitlines()
+    if not lines or len(lines) > 2:
+        raise click.ClickException("give the password on standard input: one line, or the same twice")
+    if lines[0] != lines[-1]:
+        raise click.ClickException("the two lines are not equal")
+    return lines[0]
+
+
+@click.command("backup")
+@click.argument("file", type=click.Path(path_type=Path))
+@_in_the_app
+def backup(file: Path) -> None:
+    """Copy the database to a new FILE (without the recordings)."""
+    housekeeping.backup(_settings().database, file)
+    click.echo(f"Copied to {file}, without the recordings.")
+
+
+@click.command("forget")
+@click.argument("number")
+@_in_the_app
+def forget(number: str) -> None:
+    """Remove a caller everywhere, and print what was removed."""
+    number = _on_file(number)
+    removed = housekeeping.forget(_store(), _settings().instance_path, number)
+    click.echo(f"Removed of {number}: {removed}.")
+    if removed.traces:
+        click.echo("Traces are left in the database's log while another program reads it: "
+                   "run `flask prune` when it is done.", err=True)  # fmt: skip
+
+
+def _on_file(number: str) -> str:
+    """The number as it is kept: a caller whose number was no number is on file exactly as it came."""
+    try:
+        return _normalised(number)
+    except AssistantError:
+        if housekeeping.is_on_file(_store(), number):
+            return number
+        raise
+
+
+@click.command("prune")
+@_in_the_app
+def prune() -> None:
+    """Apply the retention preferences now."""
+    removed = housekeeping.prune(_store(), _settings().instance_path)
+    click.echo(f"Removed: {removed}.")

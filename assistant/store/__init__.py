@@ -1,0 +1,29 @@
+"""What is kept: calls, turns, messages, preferences, callers, logins, in one SQLite file.
+
+All SQL of the program is in this package. Its functions take `db` first and plain values after, and
+give plain values back; whoever is in the middle of a call reaches them through `Store`, which keeps
+the disk away from the live audio:
+
+    store.read(export.recent, limit=50, offset=0)      an own connection, beside the calls
+    store.write(calls.begin, call_sid, ...)            through the one writer, waits for the commit
+    store.put(calls.keep_turn, call_sid, turn, then=…) the same without waiting
+
+    schema.py        tables, migrations, opening the file
+    writer.py        Store, and the one writer that commits in batches
+    calls.py         the life of a call's row, its turns, tool runs and recordings
+    outcome.py       what came of a call, by rule (pure)
+    messages.py      what callers leave for the owner
+    export.py        calls as the contract shows them
+    preferences.py   what the owner may change while the program runs
+    callers.py       what is kept about a number
+    logins.py        browsers that are logged in, the password's hash
+    housekeeping.py  backup, forget, prune
+    recordings.py    sound on the disk
+"""
+
+from sqlite_utils import Database
+
+from assistant.store.schema import open_database
+from assistant.store.writer import Store
+
+__all__ = ["Database", "Store", "open_database"]

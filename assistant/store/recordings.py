@@ -1,0 +1,171 @@
+"""The call's recording: both sides, as they were heard, written while the call runs.
+
+Two lanes, caller and assistant, aligned on the stream's clock. Sound arrives in order within a lane,
+but the assistant's only once it is known to have been played, so the last half second is held back
+before a stretch of both lanes is written. What comes later than that goes on where its lane ends.
+
+The file is a plain WAV (16 bit, 8 kHz, left caller, right assistant) whose header is right after every
+write, so that a crash leaves a recording and not a riddle. Writing happens in a thread beside the call
+(`in_pool`), never where calls are served.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import queue
+import struct
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from assistant.audio import BYTES_PER_MS, SILENCE, decode_ulaw
+from assistant.store.writer import directly
+
+log = logging.getLogger(__name__)
+
+RATE_HZ = 8000
+FRAME_BYTES = 4  # two channels of 16 bits
+HEADER_BYTES = 44
+HOLD_BACK_MS = 500
+CHUNK_MS = 300
+SLACK_BYTES = 60 * BYTES_PER_MS  # jitter; a real gap is longer and becomes silence
+
+
+class Lanes:
+    """Two rows of mu-law side by side. Times in ms on the stream's clock; positions in samples."""
+
+    def __init__(self) -> None:
+        self._lanes = (bytearray(), bytearray())
+        self._taken = 0  # samples of both lanes that were handed out
+        self._latest = 0
+
+    def caller(self, payload: bytes, at_ms: int) -> None:
+        self._put(0, payload, at_ms)
+
+    def assistant(self, payload: bytes, at_ms: int) -> None:
+        self._put(1, payload, at_ms)
+
+    def _put(self, lane: int, payload: bytes, at_ms: int) -> None:
+        sound = self._lanes[lane]
+        gap = at_ms * BYTES_PER_MS - (self._taken + len(sound))
+        if gap > SLACK_BYTES:
+            sound += SILENCE * gap
+        sound += payload
+        self._latest = max(self._latest, self._taken + len(sound))
+
+    def pass_time(self, at_ms: int) -> None:
+        """The stream has come this far, whether or not anybody made a sound."""
+        self._latest = max(self._latest, at_ms * BYTES_PER_MS)
+
+    def take(self, *, everything: bool = False) -> tuple[bytes, bytes]:
+        """The next stretch of (caller, assistant), equally long; all but the last half second."""
+        end = self._latest - (0 if everything else HOLD_BACK_MS * BYTES_PER_MS)
+        length = end - self._taken
+        if length < (1 if everything else CHUNK_MS * BYTES_PER_MS):
+            return b"", b""
+        self._taken = end
+        caller, assistant = (self._cut(lane, length) for lane in self._lanes)
+        return caller, assistant
+
+    @staticmethod
+    def _cut(lane: bytearray, length: int) -> bytes:
+        stretch = bytes(lane[:length])
+        del lane[:length]
+        return stretch.ljust(length, SILENCE)
+
+
+def wav_header(data_bytes: int) -> bytes:
+    """The 44 bytes before 16-bit, 8 kHz, two-channel samples. Source: Microsoft's RIFF WAVE, format 1."""
+    byte_rate = RATE_HZ * FRAME_BYTES
+    form = struct.pack("<4sIHHIIHH", b"fmt ", 16, 1, 2, RATE_HZ, byte_rate, FRAME_BYTES, 16)
+    riff = struct.pack("<4sI4s", b"RIFF", 36 + data_bytes, b"WAVE")
+    return riff + form + struct.pack("<4sI", b"data", data_bytes)
+
+
+def append(path: str, caller: bytes, assistant: bytes) -> float:
+    """Add a stretch of both lanes to the file, made when it is missing. Returns its length in seconds."""
+    samples = np.empty((len(caller), 2), "<i2")
+    samples[:, 0] = decode_ulaw(caller)
+    samples[:, 1] = decode_ulaw(assistant)
+    handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    with os.fdopen(handle, "r+b") as file:
+        end = max(HEADER_BYTES, file.seek(0, os.SEEK_END))
+        end -= (end - HEADER_BYTES) % FRAME_BYTES  # a frame torn by a full disk
+        file.seek(end)
+        file.write(samples.tobytes())
+        data_bytes = file.tell() - HEADER_BYTES
+        file.seek(0)
+        file.write(wav_header(data_bytes))
+    return data_bytes / FRAME_BYTES / RATE_HZ
+
+
+def sync(path: str) -> None:
+    """Have the disk keep what was written."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def seconds_of(path: Path) -> float:
+    """The length of a recording of ours, by its size; 0.0 when there is none."""
+    try:
+        size = path.stat().st_size
+    except OSError:
+        return 0.0
+    return max(0, size - HEADER_BYTES) // FRAME_BYTES / RATE_HZ
+
+
+class CallRecorder:
+    """Writes one call's recording beside the call. `directory` is made when missing.
+
+    `caller` and `assistant` never wait. A disk that fails ends the recording, not the call.
+    """
+
+    def __init__(
+        self, directory: Path, call_sid: str, in_pool: Callable[..., Any] = directly, after_ms: int = 0
+    ) -> None:
+        self.path = directory / f"{call_sid}.wav"
+        self._in_pool = in_pool
+        self._lanes = Lanes()
+        self._chunks: queue.SimpleQueue[tuple[bytes, bytes] | None] = queue.SimpleQueue()
+        self._after_ms = after_ms
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._thread = threading.Thread(target=self._write, name="recorder", daemon=True)
+        self._thread.start()
+
+    def caller(self, payload: bytes, at_ms: int) -> None:
+        self._lanes.caller(payload, self._after_ms + at_ms)
+        self._hand_over()
+
+    def assistant(self, payload: bytes, at_ms: int) -> None:
+        self._lanes.assistant(payload, self._after_ms + at_ms)
+        self._hand_over()
+
+    def close(self, timeout_s: float = 5.0) -> float:
+        """Write what is left and wait for it. Returns the recording's length in seconds."""
+        self._hand_over(everything=True)
+        self._chunks.put(None)
+        self._thread.join(timeout_s)
+        return seconds_of(self.path)
+
+    def _hand_over(self, *, everything: bool = False) -> None:
+        chunk = self._lanes.take(everything=everything)
+        if chunk[0]:
+            self._chunks.put(chunk)
+
+    def _write(self) -> None:
+        try:
+            wrote = False
+            while (chunk := self._chunks.get()) is not None:
+                self._in_pool(append, str(self.path), *chunk)
+                wrote = True
+            if wrote:
+                self._in_pool(sync, str(self.path))
+        except OSError as error:
+            log.error("the recording cannot be written on: %s", error.strerror)
