@@ -23,6 +23,8 @@ MARGIN_MS = 2_000  # how much later than computed the last sound may be heard
 HANG_UP_MS = 10_000  # from the hang-up to the end of the stream, else the socket is closed
 WISH_MS = 15_000  # what a tool wants happens then, though the caller never falls silent
 
+WENT_ON = TellModel("The caller went on before the call was ended, so the call goes on.")
+
 
 @dataclass(frozen=True, slots=True)
 class _Wish:
@@ -41,6 +43,10 @@ class Ending:
         self._replies = replies
         self._voice = voice
         self._because: str | None = None  # why a goodbye is being said
+        self._goodbye_ask = plan.farewell_ask
+        self._said = False  # the goodbye has been generated
+        self._time_is_up = False
+        self._transferring = False
         self._prompts = 0
         self._wish: _Wish | None = None
 
@@ -52,7 +58,17 @@ class Ending:
     @property
     def final(self) -> bool:
         """True when the caller cannot call the ending off any more."""
-        return self.hanging_up or self._because == "time_limit"
+        return self.hanging_up or self._time_is_up
+
+    @property
+    def decided(self) -> str | None:
+        """Why the call ends, once that is in the telephone company's hands and not in the caller's."""
+        return "transferred" if self._transferring else self._because if self.hanging_up else None
+
+    @property
+    def needs_no_model(self) -> bool:
+        """True when everything has been said: the goodbye only has to be heard."""
+        return self.hanging_up or (self._said and not self._replies.busy)
 
     @property
     def wished(self) -> bool:
@@ -61,12 +77,8 @@ class Ending:
 
     # --- the caller ---
 
-    def present(self) -> None:
-        """The caller gave a sign of life."""
-        self._prompts = 0
-
     def caller_began(self) -> list[Command]:
-        """The caller has more to say: a goodbye or a wished hang-up is off."""
+        """The caller speaks, or presses a key: a goodbye or a wished hang-up is off."""
         self._prompts = 0
         wished = self._wish is not None and isinstance(self._wish.then, ThenHangUp)
         if wished:
@@ -74,21 +86,24 @@ class Ending:
         if not (wished or self._because):
             return []
         self._because = None
+        self._said = False
         return [
             StopTimer("closing"),
-            TellModel("The caller went on speaking before the call was ended, so the call goes on."),
+            WENT_ON,
         ]
 
     # --- wishes ---
 
     def wish(self, then: Then, *, spoke: bool, at_ms: int) -> list[Command]:
         """A tool wants something done with the call."""
+        if self.final:
+            return []
         self._wish = _Wish(then, spoke)
         return [StartTimer("wish", at_ms + WISH_MS)]
 
     def wish_overdue(self, at_ms: int) -> list[Command]:
         """The caller has not been silent for long enough; a hang-up would cut them off, the rest happens."""
-        if self._wish is None or isinstance(self._wish.then, ThenHangUp):
+        if self._wish is None or isinstance(self._wish.then, ThenHangUp) or self._because:
             return []
         return self._grant(at_ms)
 
@@ -97,36 +112,46 @@ class Ending:
         if wish is None:
             return []
         if isinstance(wish.then, ThenTransfer):
+            self._transferring = True
             return [StopTimer("wish"), Transfer(wish.then.reason)]
-        self._because = "assistant_ended"
         if wish.spoke:
+            self._because = "assistant_ended"
+            self._said = True
             return [StopTimer("wish"), *self._wait_until_heard(at_ms)]
-        return [StopTimer("wish"), *self._goodbye(self._plan.farewell_ask, at_ms)]
+        return [StopTimer("wish"), *self._goodbye("assistant_ended", self._plan.farewell_ask, at_ms)]
+
+    def transfer_failed(self) -> None:
+        """The owner's phone could not be rung: the assistant goes on."""
+        self._transferring = False
 
     # --- goodbyes ---
 
-    def time_up(self, at_ms: int) -> list[Command]:
-        """The call has lasted as long as it may."""
-        if self.hanging_up:
-            return []
-        self._because = "time_limit"
+    def time_up(self) -> bool:
+        """The call has lasted as long as it may. False when a goodbye is being said already: it will do."""
+        self._time_is_up = True
+        if self._because:
+            return False
+        self._because, self._goodbye_ask = "time_limit", self._plan.time_up_ask
         self._wish = None
-        return [StopTimer("silence"), *self._goodbye(self._plan.time_up_ask, at_ms)]
+        return True
 
-    def _goodbye(self, ask: str, at_ms: int) -> list[Command]:
-        return [*self._replies.insist(ask), StartTimer("closing", at_ms + GOODBYE_MS)]
+    def _goodbye(self, because: str, ask: str, at_ms: int) -> list[Command]:
+        self._because, self._goodbye_ask = because, ask
+        return self.say_goodbye(at_ms)
 
-    def goodbye_again(self, at_ms: int) -> list[Command]:
-        """The session that was to say goodbye is lost: the new one does."""
-        return self._goodbye(self._plan.farewell_ask, at_ms)
+    def say_goodbye(self, at_ms: int) -> list[Command]:
+        """Ask for the goodbye; again, when the session that was to say it is lost."""
+        self._said = False
+        return [*self._replies.insist(self._goodbye_ask), StartTimer("closing", at_ms + GOODBYE_MS)]
 
     def _wait_until_heard(self, at_ms: int) -> list[Command]:
         return [StartTimer("closing", at_ms + self._voice.remaining_ms(at_ms) + MARGIN_MS)]
 
     def reply_over(self, at_ms: int) -> list[Command]:
         """The goodbye, if it is one, has been generated: it is heard by then or never."""
-        if self._because is None or self.hanging_up or self._replies.busy:
+        if self._because is None or self.hanging_up or self._replies.busy or self._said:
             return []
+        self._said = True
         return self._wait_until_heard(at_ms)
 
     def hang_up(self, at_ms: int) -> list[Command]:
@@ -149,6 +174,8 @@ class Ending:
         if self.hanging_up or caller_speaking or tools_running or self._replies.busy:
             return []
         if self._wish is not None and self._because is None:
+            if isinstance(self._wish.then, ThenTransfer) and not self._voice.idle:
+                return []  # what is being said about it is heard first
             return [*self._grant(at_ms), *self._if_heard(at_ms)]
         if self._because:
             return self._if_heard(at_ms)
@@ -164,11 +191,9 @@ class Ending:
         """Nothing was heard for as long as a prompt waits."""
         if self._because or self.hanging_up or self._replies.busy:
             return []
-        if not self._voice.idle:
-            # Marks are late: the voice may still be sounding.
-            return [StartTimer("silence", at_ms + SILENCE_MS)]
+        if sounding_ms := self._voice.remaining_ms(at_ms):
+            return [StartTimer("silence", at_ms + sounding_ms + SILENCE_MS)]
         if self._prompts < PROMPTS:
             self._prompts += 1
             return self._replies.wish(ask=self._plan.still_there_ask)
-        self._because = "silence"
-        return self._goodbye(self._plan.silence_ask, at_ms)
+        return self._goodbye("silence", self._plan.silence_ask, at_ms)

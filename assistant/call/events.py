@@ -244,6 +244,11 @@ class ToolFinished(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class TransferFailed(Event):
+    """The owner's phone could not be rung; the assistant is still on the line."""
+
+
+@dataclass(frozen=True, slots=True)
 class TimerFired(Event):
     """A timer that was asked for is due."""
 

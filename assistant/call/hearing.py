@@ -23,6 +23,11 @@ class Hearing:
         self.repeats = False  # what will be flushed begins before the session was lost
         self._kept: deque[tuple[int, bytes]] = deque()
         self._flush_from_ms = 0
+        self._understood_ms = 0
+
+    def understood(self, at_ms: int) -> None:
+        """The model gave a sign of life: what it has heard before is known to it, or awaits words."""
+        self._understood_ms = at_ms
 
     def keep(self, event: CallerAudio) -> None:
         self._kept.append((event.at_ms, event.payload))
@@ -35,10 +40,13 @@ class Hearing:
         return [HearCaller(payload) for at_ms, payload in self._kept if at_ms >= self._flush_from_ms]
 
     def lost(self, at_ms: int, transcript: Transcript, *, was_ready: bool) -> None:
-        """The session is gone. Sentences it had not put into words are to be heard again by the next."""
+        """The session is gone. What it had not put into words is to be heard again by the next.
+
+        A socket can be dead for seconds before it is known to be: nothing of that time was understood.
+        """
         if not was_ready:
             return  # it never heard anything: everything kept is still news
-        self._flush_from_ms = at_ms
+        self._flush_from_ms = self._understood_ms
         for item_id in transcript.awaiting_words():
             began_ms = transcript.began_ms(item_id)
             if began_ms is not None and began_ms >= at_ms - KEPT_MS:

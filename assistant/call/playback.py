@@ -5,9 +5,12 @@ it at the pace of speech. When the caller interrupts, the model has to be told
 where its voice stopped, or it will believe it said things nobody heard.
 
 Everything sent since the last clear is one row of bytes, and each audio item is a
-stretch of it. Marks stand in the row every 100 to 160 ms; one that comes back says
+stretch of it. Marks stand in the row every 100 to 200 ms; one that comes back says
 that everything before it has been played. Between two marks the stream's own clock
-fills in, never past the next mark, which would have come back.
+fills in, not far past the next mark, which would have come back.
+
+Neither source is exact: a mark needs a while to come back, and what we send needs one
+to get there. So the phone is believed to be as late as its marks, less what a mark's way back takes.
 
 A clear makes the phone send back every outstanding mark at once, exactly as if it
 had been played. So marks carry a generation number, a clear begins a new generation,
@@ -19,35 +22,54 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from assistant.audio import BYTES_PER_MS
 
-PIECE_BYTES = 160 * BYTES_PER_MS  # the longest stretch without a mark
+PIECE_BYTES = 200 * BYTES_PER_MS  # the longest stretch without a mark: what models like to send at once
 MARK_AFTER_BYTES = 100 * BYTES_PER_MS  # the shortest, but for an item's end
+MARK_TRAVEL_MS = 35  # a mark takes 0 to 60 ms to come back
+WIRE_STALL_MS = 1_000  # without a frame for longer, the phone has stopped sending them: it is not the wire
+CLOCK_DRIFT = 0.001  # more than two quartz clocks ever differ
+
+
+class Moment(NamedTuple):
+    """A time on the phone's clock. `told_ms`: up to when the phone has told us what it did."""
+
+    now_ms: float
+    told_ms: float
 
 
 class StreamClock:
     """The phone's own clock, in ms since its stream began.
 
-    The `timestamp` on the caller's audio ticks in whole frames, so between frames the loop's clock
-    fills in. A frame that does not move the clock on is not believed: the loop's clock goes on alone.
+    The `timestamp` on the caller's audio ticks in whole frames, and the wire delivers some of them late,
+    in bursts. The frame that was least late tells how the phone's clock stands to the loop's, and the
+    loop's clock does the rest. The latest frame tells what the phone can have told us yet: marks travel
+    in one row with the frames, so a wire that holds back the ones holds back the others.
     """
 
     def __init__(self) -> None:
-        self._stream_ms = 0.0
-        self._loop_ms = 0
-        self._end_ms = -1.0
+        self._ahead_ms: float | None = None  # the phone's clock is so far ahead of the loop's
+        self._seen_ms = 0
+        self._end_ms = 0.0
+        self._length_ms = 0.0
 
     def frame(self, timestamp_ms: int, length_ms: float, at_ms: int) -> None:
         """A frame that begins at `timestamp_ms` was read at `at_ms`."""
-        end_ms = timestamp_ms + length_ms
-        if end_ms > self._end_ms:
-            self._stream_ms = self._end_ms = end_ms
-            self._loop_ms = at_ms
+        self._end_ms, self._length_ms = timestamp_ms + length_ms, length_ms
+        ahead_ms = self._end_ms - at_ms
+        if self._ahead_ms is not None:
+            # Forgotten slowly: the two clocks may not run alike.
+            ahead_ms = max(ahead_ms, self._ahead_ms - (at_ms - self._seen_ms) * CLOCK_DRIFT)
+        self._ahead_ms, self._seen_ms = ahead_ms, at_ms
 
-    def now(self, at_ms: int) -> float:
+    def at(self, at_ms: int) -> Moment:
         """The stream's time at `at_ms` of the loop's clock."""
-        return self._stream_ms + max(0, at_ms - self._loop_ms)
+        now_ms = at_ms + (self._ahead_ms or 0.0)
+        overdue_ms = now_ms - self._end_ms - self._length_ms
+        told_ms = self._end_ms + self._length_ms / 2 if 0 < overdue_ms < WIRE_STALL_MS else now_ms
+        return Moment(now_ms, told_ms)
 
 
 @dataclass(slots=True)
@@ -107,7 +129,8 @@ class Playback:
     _marks: deque[tuple[int, int]] = field(default_factory=deque)  # (number, position), oldest first
     _mark_count: int = 0
     _confirmed: int = 0
-    _anchor: tuple[float, float] = (0, 0.0)  # at this position, at this time
+    _anchor: tuple[float, float] = (0, 0.0)  # at this position, at this time at the earliest
+    _late_ms: deque[float] = field(default_factory=lambda: deque([0.0] * 4, 4))  # the latest marks
     _items: list[SpokenItem] = field(default_factory=list)
     _pieces: deque[_Piece] = field(default_factory=deque)
 
@@ -125,19 +148,26 @@ class Playback:
         """When the queue will have been played, by the clock alone."""
         return self._anchor[1] + (self._sent - self._anchor[0]) / BYTES_PER_MS
 
-    def position(self, now_ms: float) -> float:
-        """How many bytes of this generation have been played at `now_ms`."""
+    def position(self, moment: Moment) -> float:
+        """How many bytes of this generation have been played at that moment."""
         position, at_ms = self._anchor
-        limit = self._marks[0][1] if self._marks else self._sent
-        return min(max(position + (now_ms - at_ms) * BYTES_PER_MS, self._confirmed), limit)
+        late_ms = max(0.0, min(self._late_ms) - MARK_TRAVEL_MS)
+        estimate = position + (moment.now_ms - at_ms - late_ms) * BYTES_PER_MS
+        limit = float(self._sent)
+        if self._marks:
+            # Further than a little past the next mark cannot be: we would have been told.
+            untold_ms = moment.now_ms - moment.told_ms + MARK_TRAVEL_MS
+            limit = min(limit, self._marks[0][1] + untold_ms * BYTES_PER_MS)
+        return min(max(estimate, self._confirmed), limit)
 
     def send(
         self, response_id: str, item_id: str, content_index: int, payload: bytes, now_ms: float
     ) -> Iterator[bytes | str]:
         """Queue a piece of an item; yields what the phone must be sent: payloads, and names of marks."""
         item = self._item(response_id, item_id, content_index, now_ms)
-        for start in range(0, len(payload), PIECE_BYTES):
-            piece = payload[start : start + PIECE_BYTES]
+        while payload:
+            room = PIECE_BYTES - (self._sent - self._marked)
+            piece, payload = payload[:room], payload[room:]
             self._queue(item, piece, now_ms)
             yield piece
             if self._sent - self._marked >= MARK_AFTER_BYTES:
@@ -151,7 +181,7 @@ class Playback:
         if self._sent > self._marked:
             yield self._place_mark()
 
-    def returned(self, name: str, now_ms: float) -> tuple[list[Heard], list[SpokenItem]]:
+    def returned(self, name: str, moment: Moment) -> tuple[list[Heard], list[SpokenItem]]:
         """A mark came back: what was newly heard, and the items that are now heard to the end."""
         generation, _, number = name.partition(":")
         if generation != str(self.generation) or not number.isdecimal():
@@ -160,7 +190,7 @@ class Playback:
         if position is None or position <= self._confirmed:
             return [], []
         self._confirmed = position
-        self._anchor = (position, now_ms)
+        self._learn(position, moment.told_ms)
         return list(self._played_up_to(position)), self.retire()
 
     def retire(self) -> list[SpokenItem]:
@@ -169,15 +199,15 @@ class Playback:
         self._items = [item for item in self._items if item not in over]
         return over
 
-    def clear(self, now_ms: float) -> tuple[list[Heard], list[Cut]]:
+    def clear(self, moment: Moment) -> tuple[list[Heard], list[Cut]]:
         """The phone is told to throw its queue away: what was still heard, and what became of each item."""
-        position = self.position(now_ms)
+        position = self.position(moment)
         cuts = [
             Cut(item, item.heard_ms(position), whole=item.done and item.end <= position)
             for item in self._items
         ]
         heard = list(self._played_up_to(int(position)))
-        self._begin_generation(now_ms)
+        self._begin_generation(moment.now_ms)
         return heard, cuts
 
     def _item(self, response_id: str, item_id: str, content_index: int, now_ms: float) -> SpokenItem:
@@ -190,7 +220,7 @@ class Playback:
         return item
 
     def _queue(self, item: SpokenItem, piece: bytes, now_ms: float) -> None:
-        if self.position(now_ms) >= self._sent:
+        if self.ends_ms() <= now_ms:
             # The phone has run dry: this piece is heard at once.
             self._anchor = (self._sent, now_ms)
         begins_ms = self.ends_ms()
@@ -212,6 +242,16 @@ class Playback:
             outstanding, position = self._marks.popleft()
             if outstanding == number:
                 return position
+
+    def _learn(self, position: int, told_ms: float) -> None:
+        """A mark at that position came back: how late is the phone, or its word of it?"""
+        position_then, at_ms = self._anchor
+        if position <= position_then:
+            return  # the phone has run dry since, so it says nothing about now
+        late_ms = told_ms - at_ms - (position - position_then) / BYTES_PER_MS
+        if late_ms < 0:
+            self._anchor = (position, told_ms)
+        self._late_ms.append(max(0.0, late_ms))
 
     def _played_up_to(self, position: int) -> Iterator[Heard]:
         while self._pieces and self._pieces[0].end <= position:

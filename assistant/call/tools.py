@@ -16,13 +16,16 @@ from assistant.call.events import ToolCall, ToolFinished
 
 
 @dataclass(slots=True)
-class _Run:
-    """A tool at work. `overtaken`: the caller has begun to speak since it was asked for."""
+class ToolRun:
+    """A tool at work.
+
+    spoke: the response that called it said something itself. overtaken: the caller has begun to speak since.
+    """
 
     name: str
     epoch: int
     spoke: bool
-    overtaken: bool = False
+    overtaken: bool
 
 
 @dataclass(slots=True)
@@ -31,23 +34,20 @@ class ToolRuns:
 
     epoch: int = 0
     _seen: set[str] = field(default_factory=set)
-    _runs: dict[str, _Run] = field(default_factory=dict)
+    _runs: dict[str, ToolRun] = field(default_factory=dict)
     _put_off: list[Command] = field(default_factory=list)
 
     @property
     def running(self) -> bool:
         return bool(self._runs)
 
-    def run(self, calls: Iterable[ToolCall], *, spoke: bool) -> list[Command]:
-        """Start the tools of one response; a call seen before is not run again.
-
-        spoke: whether that response said something itself.
-        """
+    def run(self, calls: Iterable[ToolCall], *, spoke: bool, overtaken: bool) -> list[Command]:
+        """Start the tools of one response; a call seen before is not run again. See `ToolRun`."""
         commands: list[Command] = []
         for call in calls:
             if call.tool_call_id not in self._seen:
                 self._seen.add(call.tool_call_id)
-                self._runs[call.tool_call_id] = _Run(call.name, self.epoch, spoke)
+                self._runs[call.tool_call_id] = ToolRun(call.name, self.epoch, spoke, overtaken)
                 commands.append(RunTool(call.tool_call_id, call.name, call.arguments))
         return commands
 
@@ -56,15 +56,9 @@ class ToolRuns:
         for run in self._runs.values():
             run.overtaken = True
 
-    def spoke(self, tool_call_id: str) -> bool:
-        """Whether the response that called this tool said something itself."""
-        run = self._runs.get(tool_call_id)
-        return run is not None and run.spoke
-
-    def overtaken(self, tool_call_id: str) -> bool:
-        """Whether the caller has begun to speak since the tool was called, or it is not running."""
-        run = self._runs.get(tool_call_id)
-        return run is None or run.overtaken
+    def at_work(self, tool_call_id: str) -> ToolRun | None:
+        """The tool of that call; None when it has been answered already, or was never called."""
+        return self._runs.get(tool_call_id)
 
     def finished(self, event: ToolFinished) -> list[Command]:
         """The answer for the model; one that a lost session asked for becomes a note for the new one."""

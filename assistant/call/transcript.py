@@ -15,7 +15,18 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
+from assistant.call import events as ev
 from assistant.call.commands import Turn
+
+# Events that only say who said what, or where it belongs.
+WORDS = (
+    ev.CallerCommitted,
+    ev.ItemAdded,
+    ev.CallerTranscribed,
+    ev.TranscriptionFailed,
+    ev.ReplyWords,
+    ev.ReplyText,
+)
 
 
 def heard_part(text: str, heard_ms: int, total_ms: int) -> str:
@@ -56,7 +67,28 @@ class Transcript:
     """The turns of one call. `epoch` counts model sessions: a later one's items follow all earlier ones."""
 
     epoch: int = 0
+    transcribes: bool = True  # the caller's words will come
     _entries: dict[str, _Entry] = field(default_factory=dict)
+
+    def take(self, event: ev.Event) -> list[Turn]:
+        """An event that says who said what, or where it belongs; others change nothing."""
+        match event:
+            case ev.SpeechStopped(item_id):
+                self.caller_stopped(item_id, event.at_ms)
+            case ev.CallerCommitted(item_id, previous):
+                turns = self.place(item_id, previous, "caller")
+                return turns if self.transcribes else turns + self.caller_words(item_id, "", event.at_ms)
+            case ev.ItemAdded(item_id, previous, kind):
+                return self.place(item_id, previous, kind)
+            case ev.CallerTranscribed(item_id, text):
+                return self.caller_words(item_id, text, event.at_ms)
+            case ev.TranscriptionFailed(item_id):
+                return self.caller_words(item_id, "", event.at_ms)
+            case ev.ReplyWords(_, item_id, delta):
+                self.reply_words(item_id, delta)
+            case ev.ReplyText(_, item_id, text):
+                return self.reply_text(item_id, text)
+        return []
 
     # --- order ---
 
@@ -84,7 +116,10 @@ class Transcript:
         first.sort(
             key=lambda item_id: (self._entries[item_id].epoch, self._entries[item_id].previous is not None)
         )
-        return list(self._walk(first, after))
+        order = list(self._walk(first, after))
+        # Items that name each other in a circle are after nobody.
+        reached = set(order)
+        return order + [item_id for item_id in self._entries if item_id not in reached]
 
     @staticmethod
     def _walk(first: list[str], after: dict[str, list[str]]) -> Iterator[str]:
@@ -126,6 +161,10 @@ class Transcript:
             for entry in self._entries.values()
             if entry.speaker == "caller" and not entry.words_final
         ]
+
+    def give_up_words(self, at_ms: int) -> list[Turn]:
+        """The words that have not come will not."""
+        return [turn for item_id in self.awaiting_words() for turn in self.caller_words(item_id, "", at_ms)]
 
     def began_ms(self, item_id: str) -> int | None:
         """When the item's sound began, if that is known."""

@@ -25,7 +25,7 @@ from assistant.call.commands import (
     Turn,
 )
 from assistant.call.disclosure import Disclosure
-from assistant.call.playback import Cut, Heard, Playback, SpokenItem, StreamClock
+from assistant.call.playback import Cut, Heard, Moment, Playback, SpokenItem, StreamClock
 from assistant.call.transcript import Transcript
 
 
@@ -42,9 +42,13 @@ class Voice:
         self._transcript = transcript
         self._clock = StreamClock()
         self._playback = Playback()
-        self._opening: str | None = None  # the first item that sounded
+        self._opening: str | None = None  # the response that was asked to say the disclosure
+        self._opening_over = False
+        self._sounded = False
         self._answering_ms: int | None = None  # the caller's end of speech that is not answered yet
+        self._items: dict[str, set[str]] = {}  # the items of each response that is not over
         self._unplayed: dict[tuple[str, int], str] = {}  # items of a cut reply that never sounded
+        self._former: set[str] = set()  # items of a session that is lost: the new one does not know them
 
     @property
     def idle(self) -> bool:
@@ -53,7 +57,7 @@ class Voice:
 
     def remaining_ms(self, at_ms: int) -> int:
         """How long what is queued will still sound, by the clock."""
-        return max(0, round(self._playback.ends_ms() - self._clock.now(at_ms)))
+        return max(0, round(self._playback.ends_ms() - self._clock.at(at_ms).now_ms))
 
     # --- the caller's side of the line ---
 
@@ -68,25 +72,32 @@ class Voice:
 
     # --- the assistant's ---
 
+    def opening(self, response_id: str | None) -> None:
+        """This response was asked to say the disclosure, word for word. None: it was not, after all."""
+        self._opening = response_id
+
     def speak(self, event: ev.ReplyAudio) -> list[Command]:
         """Send a piece of a reply to the phone."""
-        now_ms = self._clock.now(event.at_ms)
+        now_ms = self._clock.at(event.at_ms).now_ms
         commands: list[Command] = []
         for part in self._playback.send(
             event.response_id, event.item_id, event.content_index, event.payload, now_ms
         ):
             commands.append(PlaceMark(part) if isinstance(part, str) else Play(part))
             if isinstance(part, bytes):
-                commands += self._notes(event.item_id)
+                commands += self._notes()
         item = self._playback.items[-1]
-        begins_ms = event.at_ms + round(item.begins_ms - now_ms)
-        self._transcript.reply_sound(event.item_id, len(event.payload) / BYTES_PER_MS, begins_ms)
+        self._sound(event, event.at_ms + round(item.begins_ms - now_ms))
         return commands
 
-    def _notes(self, item_id: str) -> list[Command]:
+    def _sound(self, event: ev.ReplyAudio, begins_ms: int | None) -> None:
+        self._items.setdefault(event.response_id, set()).add(event.item_id)
+        self._transcript.reply_sound(event.item_id, len(event.payload) / BYTES_PER_MS, begins_ms)
+
+    def _notes(self) -> list[Command]:
         notes: list[Command] = []
-        if self._opening is None:
-            self._opening = item_id
+        if not self._sounded:
+            self._sounded = True
             notes.append(NoteFirstSound())
         if self._answering_ms is not None:
             notes.append(NoteResponseTime(self._answering_ms))
@@ -95,7 +106,7 @@ class Voice:
 
     def drop(self, event: ev.ReplyAudio) -> None:
         """Sound of a reply that was cut off: it is counted, for the words' sake, and not played."""
-        self._transcript.reply_sound(event.item_id, len(event.payload) / BYTES_PER_MS, None)
+        self._sound(event, None)
         if not self._transcript.was_heard(event.item_id):
             self._unplayed[(event.item_id, event.content_index)] = event.response_id
 
@@ -110,6 +121,10 @@ class Voice:
         for item in list(self._playback.items):
             if item.response_id == response_id and not item.done:
                 commands += self.sound_done(item.item_id, at_ms)
+        for item_id in self._items.pop(response_id, ()):
+            commands += keep(self._transcript.reply_settled(item_id))
+        self._opening_over |= response_id == self._opening
+        self._listen_for_opening()
         for (item_id, content_index), owner in list(self._unplayed.items()):
             if owner == response_id:
                 del self._unplayed[(item_id, content_index)]
@@ -121,6 +136,7 @@ class Voice:
     def model_gone(self, at_ms: int) -> list[Command]:
         """No more sound or words will come; what is queued at the phone plays on."""
         self._unplayed.clear()
+        self._former |= {item.item_id for item in self._playback.items}
         commands: list[Command] = []
         for item in list(self._playback.items):
             commands += self.sound_done(item.item_id, at_ms)
@@ -130,10 +146,10 @@ class Voice:
 
     def mark_returned(self, event: ev.MarkReturned) -> list[Command]:
         """Everything up to a mark has been played, or thrown away by a clear."""
-        now_ms = self._clock.now(event.at_ms)
-        heard, over = self._playback.returned(event.name, now_ms)
+        moment = self._clock.at(event.at_ms)
+        heard, over = self._playback.returned(event.name, moment)
         commands = self._record(heard) + self._heard_whole(over, event.at_ms)
-        self._listen_for_disclosure(now_ms)
+        self._listen_for_disclosure(moment)
         return commands
 
     def cut(self, at_ms: int) -> tuple[list[Command], set[str]]:
@@ -148,7 +164,7 @@ class Voice:
         truncations = [
             TruncateReply(cut.item.item_id, cut.item.content_index, cut.heard_ms)
             for cut in cuts
-            if not cut.whole
+            if not cut.whole and cut.item.item_id not in self._former
         ]
         responses = {cut.item.response_id for cut in cuts}
         return [ClearPlayback(), *truncations, *commands], responses
@@ -159,9 +175,10 @@ class Voice:
         return commands + keep(self._transcript.settle_replies())
 
     def _stop(self, at_ms: int) -> tuple[list[Cut], list[Command]]:
-        now_ms = self._clock.now(at_ms)
-        self._listen_for_disclosure(now_ms)
-        heard, cuts = self._playback.clear(now_ms)
+        moment = self._clock.at(at_ms)
+        self._listen_for_disclosure(moment)
+        heard, cuts = self._playback.clear(moment)
+        self._opening = None
         commands = self._record(heard)
         for cut in cuts:
             turns = self._transcript.reply_heard(
@@ -173,17 +190,23 @@ class Voice:
     def _heard_whole(self, over: list[SpokenItem], at_ms: int) -> list[Command]:
         commands: list[Command] = []
         for item in over:
-            said = self.disclosure.said_by(self._transcript.words_of(item.item_id)) is not None
-            if said or item.item_id == self._opening:
+            if self.disclosure.said_by(self._transcript.words_of(item.item_id)) is not None:
                 self.disclosure.heard = True
             turns = self._transcript.reply_heard(item.item_id, item.sent_ms, at_ms, interrupted=False)
             commands += keep(turns)
+        self._listen_for_opening()
         return commands
 
-    def _listen_for_disclosure(self, now_ms: float) -> None:
+    def _listen_for_opening(self) -> None:
+        """Heard to its end, it counts whatever its words are said to be."""
+        playing = any(item.response_id == self._opening for item in self._playback.items)
+        if self._opening is not None and self._opening_over and not playing:
+            self.disclosure.heard = True
+
+    def _listen_for_disclosure(self, moment: Moment) -> None:
         if self.disclosure.heard:
             return
-        position = self._playback.position(now_ms)
+        position = self._playback.position(moment)
         for item in self._playback.items:
             if item.done:
                 text = self._transcript.words_of(item.item_id)

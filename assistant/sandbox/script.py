@@ -2,6 +2,7 @@
 
     title = "A caller leaves a message"
     time_limit_s = 90                      # the whole scenario; then every caller hangs up
+    fault = "quota"                        # optional: how the model's side goes wrong; read by the app alone
 
     [[caller]]
     label = "Ana"                          # shown in front of what happens on this call
@@ -123,6 +124,7 @@ class Scenario:
     callers: tuple[Caller, ...]
     owner: OwnerPhone = field(default_factory=OwnerPhone)
     time_limit_s: float = 120.0
+    fault: str = ""  # how the model's side goes wrong; the app chooses the model by it, see faults
 
 
 def known_scenarios() -> list[str]:
@@ -143,13 +145,14 @@ def load_scenario(name: str, folder: Path = SCENARIOS) -> Scenario:
 
 def read_scenario(name: str, table: dict[str, Any]) -> Scenario:
     """A scenario from its TOML table."""
-    _only(table, {"title", "caller", "expect", "owner", "time_limit_s"}, "the scenario")
+    _only(table, {"title", "caller", "expect", "owner", "time_limit_s", "fault"}, "the scenario")
     return Scenario(
         name=name,
         title=table.get("title", name),
         callers=tuple(_caller(entry, table.get("expect", {})) for entry in table.get("caller", [])),
         owner=_filled(OwnerPhone, table.get("owner", {})),
         time_limit_s=table.get("time_limit_s", 120.0),
+        fault=table.get("fault", ""),
     )
 
 

@@ -27,6 +27,7 @@ from assistant.store.writer import directly
 
 log = logging.getLogger(__name__)
 
+DIRECTORY = "recordings"  # below INSTANCE_PATH
 RATE_HZ = 8000
 FRAME_BYTES = 4  # two channels of 16 bits
 HEADER_BYTES = 44

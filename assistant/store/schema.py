@@ -122,6 +122,8 @@ def _alone_in(directory: Path) -> Iterator[None]:
         fcntl.flock(handle, fcntl.LOCK_EX)
         yield
     finally:
+        # Not left to the close: where sockets are green, closing a folder waits for the event loop.
+        fcntl.flock(handle, fcntl.LOCK_UN)
         os.close(handle)
 
 

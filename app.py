@@ -1,0 +1,237 @@
+"""Afterbeep: puts the parts together; run as a program it serves.
+
+    make run                 or, once installed,  .venv/bin/python app.py
+
+`create_app` opens nothing, recovers nothing and dials nobody: commands and tests use it beside a
+running server. Only the program serves, one at a time for each instance: it takes a lock, closes what
+a crash left open, starts the writer and (with no keys) the sandbox, and then listens.
+"""
+
+if __name__ == "__main__":
+    # Before any other import: what is imported first keeps the unpatched sockets and locks.
+    from gevent import monkey
+
+    monkey.patch_all()
+
+import fcntl
+import logging
+import os
+import socket
+import sys
+from collections.abc import Callable
+from contextlib import AbstractContextManager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+import orjson
+from flask import Flask
+
+from assistant import cli, cli_call
+from assistant.answering import Answering, no_limit
+from assistant.bridge import LiveCalls
+from assistant.config import Settings, load_settings, with_sandbox_phone
+from assistant.errors import AssistantError, ConfigError
+from assistant.live import Live
+from assistant.rounds import Rounds
+from assistant.sandbox.model import SandboxModel
+from assistant.sandbox.script import ScenarioError, load_scenario
+from assistant.store.writer import Store, directly
+from assistant.web import calls, errors, guard, headers, inbox, login, media, webhooks
+from assistant.web.parts import Parts
+
+log = logging.getLogger("afterbeep")
+
+
+@dataclass(frozen=True)
+class Hands:
+    """What needs gevent and is used where gevent may not be named; without it, plain calls. DESIGN 5."""
+
+    in_writer: Callable[..., Any] = directly
+    in_pool: Callable[..., Any] = directly
+    within: Callable[[float], AbstractContextManager[Any]] = no_limit
+
+
+def create_app(
+    settings: Settings | None = None,
+    hands: Hands | None = None,
+    model_url: Callable[[str | None], str] | None = None,
+) -> Flask:
+    """All parts, put together; nothing is opened. model_url: the sandbox model's address by scenario."""
+    settings = settings or settings_or_exit()
+    hands = hands or Hands()
+    store = Store(settings.database, in_writer=hands.in_writer, in_pool=hands.in_pool)
+    live, live_calls = Live(), LiveCalls()
+    answering = Answering(settings, store, live, live_calls, hands.in_pool, hands.within, model_url)
+    app = Flask(__name__)
+    app.extensions["afterbeep"] = Parts(
+        settings=settings,
+        store=store,
+        live=live,
+        live_calls=live_calls,
+        serve_call=answering.serve_call,
+        in_pool=hands.in_pool,
+        within=hands.within,
+    )
+    for part in (login, guard, headers, errors, inbox, calls, webhooks, media, cli, cli_call):
+        part.register(app)
+    return app
+
+
+def settings_or_exit() -> Settings:
+    """The settings; with wrong ones every problem is told, one line each, and the program ends."""
+    try:
+        return load_settings()
+    except ConfigError as error:
+        sys.exit(complaint(error, 2))
+
+
+def complaint(error: AssistantError, status: int) -> int:
+    """Tell the owner what is wrong, line by line. Returns the exit status."""
+    print(error, file=sys.stderr)
+    return status
+
+
+# --- run as a program --------------------------------------------------------
+
+
+def main() -> int:
+    """Serve until told to leave. Returns the exit status."""
+    os.umask(0o077)  # whatever is written from here on is the owner's alone
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    for chatty in ("twilio", "urllib3", "websockets", "websocket"):
+        logging.getLogger(chatty).setLevel(logging.WARNING)
+    try:
+        settings = load_settings()
+        settings.instance_path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except ConfigError as error:
+        return complaint(error, 2)
+    except OSError as error:
+        return complaint(ConfigError([f"INSTANCE_PATH: cannot be made: {error.strerror}"]), 2)
+    lock = alone_in(settings.instance_path)
+    if lock is None:
+        print(f"Afterbeep is already running on {settings.instance_path}.", file=sys.stderr)
+        return 1
+    with lock:
+        return serve(settings)
+
+
+def alone_in(instance_path: Path) -> IO[str] | None:
+    """The instance's lock, held while the file is open; None when another program holds it."""
+    lock = (instance_path / "server.lock").open("w")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        lock.close()
+        return None
+    return lock
+
+
+def serve(settings: Settings) -> int:
+    """Recover, start what runs beside the pages, listen; leave when told to and no call is live."""
+    from assistant.server import Server, gevent_parts
+
+    green = gevent_parts()
+    has_twilio = settings.has_phone
+    settings = with_sandbox_phone(with_port(settings))
+    sandbox = Sandbox(settings) if settings.sandbox else None
+    app = create_app(
+        settings,
+        Hands(green.in_writer, green.in_pool, green.within),
+        sandbox.model_url if sandbox else None,
+    )
+    parts: Parts = app.extensions["afterbeep"]
+    rounds = Rounds(parts.store, settings.instance_path, parts.catch_up() if has_twilio else None)
+    server = Server(
+        app,
+        settings.host,
+        settings.port,
+        live=parts.still_live,
+        on_drain=parts.drain,
+        close_calls=parts.live_calls.close_all,
+        drain_seconds=settings.drain_seconds,
+    )
+    try:
+        rounds.recover()
+        parts.store.start()
+        server.listen()
+        if sandbox:
+            sandbox.start()
+        rounds.begin()
+        greet(app, settings)
+        server.serve()
+    except AssistantError as error:
+        return complaint(error, 2)
+    finally:
+        rounds.stop()
+        if sandbox:
+            sandbox.stop()
+        parts.store.stop()
+    return 0
+
+
+def with_port(settings: Settings) -> Settings:
+    """PORT=0 is any free port, but the addresses we give out need to name it."""
+    if settings.port:
+        return settings
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    with socket.socket(family) as probe:
+        probe.bind((settings.host.strip("[]"), 0))
+        return settings.model_copy(update={"port": probe.getsockname()[1]})
+
+
+class Sandbox:
+    """With no keys: a scripted model on a loopback port, and where a simulated caller finds us."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._model = SandboxModel()
+        self._note = settings.instance_path / "sandbox.json"
+
+    def start(self) -> None:
+        """Start the model, and write down our address, account and token for `make call`."""
+        self._model.start()
+        settings = self._settings
+        note = {
+            "url": settings.url(""),
+            "account_sid": settings.twilio_account_sid,
+            "auth_token": settings.twilio_auth_token.get_secret_value(),
+            "twilio_number": settings.twilio_number,
+            "owner_phone": settings.owner_phone,
+        }
+        self._note.unlink(missing_ok=True)
+        handle = os.open(self._note, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(handle, "wb") as file:
+            file.write(orjson.dumps(note))
+
+    def stop(self) -> None:
+        self._note.unlink(missing_ok=True)
+        self._model.stop()
+
+    def model_url(self, scenario: str | None) -> str:
+        """Where the model is for a call; some scenarios ring one that goes wrong."""
+        fault = None
+        with suppress(ScenarioError):
+            fault = load_scenario(scenario).fault if scenario else None
+        return self._model.fault_url(fault) if fault else self._model.url
+
+
+def greet(app: Flask, settings: Settings) -> None:
+    """Tell the terminal where we are and how to get in."""
+    token = app.extensions["afterbeep_login_links"].issue()
+    say(f"Afterbeep is at {settings.local_url}/")
+    say(f"To log in, open this link within 15 minutes; it works once: {settings.url('/login/' + token)}")
+    if settings.sandbox:
+        say(
+            "This is the sandbox: with no OPENAI_API_KEY a scripted model answers, and callers are simulated."
+        )
+        say("To hear a call, type in a second terminal: make call SCENARIO=message")
+
+
+def say(line: str) -> None:
+    """A line for the person at the terminal."""
+    print(line, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

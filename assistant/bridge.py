@@ -1,0 +1,431 @@
+"""One call's loop: events into the machine, its commands out to both sockets.
+
+Readers and tools only put events into the inbox; the loop takes them out, asks the machine, and is the
+only one that writes to the phone and to the model. Whatever is somebody else's service (a hang-up over
+REST, a tool) runs beside the loop and comes back as an event. A write that fails is a lost socket, and
+that too is an event.
+
+Plain threads and queues: green in the serving process, real ones in tests.
+"""
+
+from __future__ import annotations
+
+import logging
+import queue
+import threading
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from typing import Any, Protocol
+
+from assistant.call import commands as do
+from assistant.call import events as ev
+from assistant.call.machine import Call
+from assistant.errors import AssistantError, ModelGone, PhoneLost, RestError
+from assistant.live import Live
+from assistant.prompt import memory_note
+from assistant.realtime.usage import Usage
+from assistant.store import calls
+from assistant.store.recordings import CallRecorder
+from assistant.store.writer import Store
+from assistant.tools.toolbox import Toolbox
+
+log = logging.getLogger(__name__)
+
+HANG_UP_TRIES_S = (0.0, 1.0, 3.0)  # after the first try
+TOOLS_JOIN_S = 8.0  # a tool's own limit and a little: what it keeps belongs to the call
+FINISH_S = 10.0  # how long the end of a call waits for the database; the writer keeps it all the same
+
+
+class Phone(Protocol):
+    """The caller's side. Raises PhoneLost when it is gone or stalls; `hang_up` and `transfer` RestError."""
+
+    def hear(self, clock: Callable[[], int]) -> ev.Event: ...
+    def play(self, payload: bytes) -> None: ...
+    def mark(self, name: str) -> None: ...
+    def clear(self) -> None: ...
+    def hang_up(self) -> None: ...
+    def transfer(self, twiml: str) -> None: ...
+    def close(self, code: int, reason: str) -> None: ...
+
+
+class ModelSide(Protocol):
+    """One session with a model. `send` raises ModelGone."""
+
+    usage: Usage
+
+    @property
+    def cost_usd(self) -> float: ...
+    def run(self, put: Callable[[ev.Event], None]) -> None: ...
+    def send(self, command: do.Command) -> None: ...
+    def close(self) -> None: ...
+
+
+class CallClock:
+    """Milliseconds since the call's first media stream began."""
+
+    def __init__(self) -> None:
+        self._start = time.monotonic()
+
+    def __call__(self) -> int:
+        return int((time.monotonic() - self._start) * 1000)
+
+
+@dataclass(slots=True)
+class Measured:
+    """What is known about a call besides its words, in the export's names."""
+
+    first_sound_ms: int | None = None
+    response_ms: list[int] = field(default_factory=list)
+    ended_at: datetime | None = None
+
+
+class Bridge:
+    """Serves one call from the stream's start to its end.
+
+    connect: makes a new, unopened session of the model. recorder: None when nothing is recorded.
+    """
+
+    def __init__(
+        self,
+        call_sid: str,
+        call: Call,
+        phone: Phone,
+        connect: Callable[[Callable[[], int]], ModelSide],
+        toolbox: Toolbox,
+        store: Store,
+        live: Live,
+        recorder: CallRecorder | None = None,
+        clock: CallClock | None = None,
+    ) -> None:
+        self.call_sid = call_sid
+        self.clock = clock or CallClock()
+        self.measured = Measured()
+        self._call = call
+        self._phone = phone
+        self._connect = connect
+        self._toolbox = toolbox
+        self._store = store
+        self._live = live
+        self._recorder = recorder
+        self._inbox: queue.SimpleQueue[tuple[int, ev.Event]] = queue.SimpleQueue()
+        self._timers: dict[str, int] = {}
+        self._model: ModelSide | None = None
+        self._sessions: list[ModelSide] = []
+        self._tools: list[threading.Thread] = []
+        self._over = threading.Event()
+
+    # --- from outside --------------------------------------------------------
+
+    def put(self, event: ev.Event) -> None:
+        """Something happened to this call; from any thread."""
+        self._inbox.put((0, event))
+
+    @property
+    def cost_usd(self) -> float:
+        """What the model has cost so far, all sessions."""
+        return sum(session.cost_usd for session in self._sessions)
+
+    @property
+    def ended_because(self) -> str | None:
+        """Why the assistant's part ended; None while it has not."""
+        return self._call.ended_because
+
+    # --- the loop ------------------------------------------------------------
+
+    def run(self) -> None:
+        """Serve the call until it ends, and keep what it was. Blocks."""
+        try:
+            self._serve()
+        finally:
+            # Whatever happened above, the phone's socket must not stay open on a dead call.
+            self._over.set()
+            self._close_model()
+            self._phone.close(1011, "over")
+            self._finish()
+
+    def _serve(self) -> None:
+        threading.Thread(target=self._hear_phone, name="phone", daemon=True).start()
+        self._open_session()
+        self._handle(ev.CallStarted(at_ms=self.clock()))
+        while not self._call.ended:
+            self._handle(self._next_event())
+
+    def _handle(self, event: ev.Event) -> None:
+        self._note(event)
+        for command in self._call.handle(event):
+            try:
+                _CARRY_OUT[type(command)](self, command)
+            except ModelGone as error:
+                self._model_gone(str(error))
+            except PhoneLost:
+                self.put(ev.CallerGone(hung_up=False, at_ms=self.clock()))
+
+    def _next_event(self) -> ev.Event:
+        while True:
+            timer = min(self._timers, key=self._timers.__getitem__, default=None)
+            wait_s = None if timer is None else (self._timers[timer] - self.clock()) / 1000
+            if timer is not None and wait_s is not None and wait_s <= 0:
+                del self._timers[timer]
+                return ev.TimerFired(timer, at_ms=self.clock())
+            try:
+                session, event = self._inbox.get(timeout=wait_s)
+            except queue.Empty:
+                continue
+            # What a session that was given up still says is not for this call any more.
+            if session in (0, len(self._sessions)):
+                return event
+
+    def _note(self, event: ev.Event) -> None:
+        if isinstance(event, ev.CallerGone) and self.measured.ended_at is None:
+            self.measured.ended_at = datetime.now(UTC)
+        elif isinstance(event, ev.ModelLost):
+            log.warning("the model is lost: %s", event.reason)
+        elif isinstance(event, ev.ModelError):
+            log.warning("the model complains: %s", event.code)
+        elif isinstance(event, ev.ReplyDone) and event.status == "failed":
+            log.warning("a reply failed: %s", event.error_code)
+
+    # --- the phone -----------------------------------------------------------
+
+    def _hear_phone(self) -> None:
+        event: ev.Event
+        while True:
+            try:
+                event = self._phone.hear(self.clock)
+            except Exception:
+                log.exception("the phone's reader failed")
+                event = ev.CallerGone(hung_up=False, at_ms=self.clock())
+            self.put(event)
+            if isinstance(event, ev.CallerGone):
+                return
+
+    def _play(self, command: do.Play) -> None:
+        self._phone.play(command.payload)
+
+    def _mark(self, command: do.PlaceMark) -> None:
+        self._phone.mark(command.name)
+
+    def _clear(self, command: do.ClearPlayback) -> None:
+        self._phone.clear()
+
+    def _close_phone(self, command: do.ClosePhone) -> None:
+        log.info("closing the phone's stream: %s", command.reason)
+        self.measured.ended_at = self.measured.ended_at or datetime.now(UTC)
+        self._phone.close(command.code, command.reason)
+
+    def _hang_up(self, command: do.HangUp) -> None:
+        threading.Thread(target=self._try_to_hang_up, name="hang-up", daemon=True).start()
+
+    def _try_to_hang_up(self) -> None:
+        begun = time.monotonic()
+        for after_s in HANG_UP_TRIES_S:
+            if self._over.wait(max(0.0, begun + after_s - time.monotonic())):
+                return
+            try:
+                self._phone.hang_up()
+                return
+            except (RestError, PhoneLost) as error:
+                log.warning("could not hang up: %s", error)
+        self.put(ev.HangUpFailed(at_ms=self.clock()))
+
+    def _transfer(self, command: do.Transfer) -> None:
+        self._to_model(do.TellModel("The owner's phone cannot be rung just now. Offer to take a message."))
+
+    # --- the model -----------------------------------------------------------
+
+    def _open_session(self, command: do.ConnectModel | None = None) -> None:
+        self._close_model()
+        session = self._connect(self.clock)
+        self._model = session
+        self._sessions.append(session)
+        number = len(self._sessions)
+
+        def put(event: ev.Event) -> None:
+            self._inbox.put((number, event))
+
+        threading.Thread(target=session.run, args=(put,), name="model", daemon=True).start()
+
+    def _to_model(self, command: do.Command) -> None:
+        if self._model is not None:
+            self._model.send(command)
+
+    def _remind(self, command: do.RemindModel) -> None:
+        self._to_model(do.TellModel(memory_note(command.turns)))
+
+    def _model_gone(self, reason: str) -> None:
+        """A write failed. The session is told lost once, by us; its own word comes too late."""
+        if self._model is None:
+            return
+        self._close_model()
+        self._inbox.put((len(self._sessions), ev.ModelLost(reason, at_ms=self.clock())))
+
+    def _close_model(self, command: do.CloseModel | None = None) -> None:
+        session, self._model = self._model, None
+        if session is not None:
+            session.close()
+
+    # --- tools ---------------------------------------------------------------
+
+    def _run_tool(self, command: do.RunTool) -> None:
+        thread = threading.Thread(target=self._tool, args=(command,), name="tool", daemon=True)
+        self._tools.append(thread)
+        thread.start()
+
+    def _tool(self, command: do.RunTool) -> None:
+        started_ms = self.clock()
+        result = self._toolbox.run(command.name, command.arguments)
+        took_ms = self.clock() - started_ms
+        self._store.put(
+            calls.keep_tool_run,
+            self.call_sid,
+            tool_call_id=command.tool_call_id,
+            name=command.name,
+            arguments=result.arguments,
+            result=result.output,
+            refused=result.refused,
+            started_ms=started_ms,
+            took_ms=took_ms,
+            then=self._tell_watchers,
+        )
+        self.put(ev.ToolFinished(command.tool_call_id, result.output, result.then, at_ms=self.clock()))
+
+    # --- timers, keeping, measuring --------------------------------------------
+
+    def _start_timer(self, command: do.StartTimer) -> None:
+        self._timers[command.timer] = command.at_ms
+
+    def _stop_timer(self, command: do.StopTimer) -> None:
+        self._timers.pop(command.timer, None)
+
+    def _keep_turn(self, command: do.KeepTurn) -> None:
+        self._store.put(calls.keep_turn, self.call_sid, asdict(command.turn), then=self._tell_watchers)
+
+    def _tell_watchers(self, result: object) -> None:
+        """Only what is durable is shown."""
+        self._live.tell(self.call_sid, "kept")
+
+    def _record_caller(self, command: do.RecordCaller) -> None:
+        if self._recorder is not None:
+            self._recorder.caller(command.payload, command.at_ms)
+
+    def _record_heard(self, command: do.RecordHeard) -> None:
+        if self._recorder is not None:
+            self._recorder.assistant(command.payload, command.at_ms)
+
+    def _first_sound(self, command: do.NoteFirstSound) -> None:
+        self.measured.first_sound_ms = self.clock()
+
+    def _response_time(self, command: do.NoteResponseTime) -> None:
+        self.measured.response_ms.append(self.clock() - command.since_ms)
+
+    # --- the end -------------------------------------------------------------
+
+    def _finish(self) -> None:
+        """Keep what the call was. Words and tool runs are queued before it, so it is complete."""
+        deadline = time.monotonic() + TOOLS_JOIN_S
+        for thread in self._tools:
+            thread.join(max(0.0, deadline - time.monotonic()))
+        self._keep_recording()
+        ended_at = self.measured.ended_at or datetime.now(UTC)
+        usage: dict[str, float] = {}
+        for session in self._sessions:
+            for name, count in session.usage.as_dict().items():
+                usage[name] = usage.get(name, 0) + count
+        try:
+            self._store.write(
+                calls.finish,
+                self.call_sid,
+                ended_at=ended_at,
+                ended_because=self._call.ended_because or "model_failed",
+                usage=usage,
+                cost_usd=self.cost_usd,
+                first_sound_ms=self.measured.first_sound_ms,
+                response_ms=self.measured.response_ms,
+                timeout_s=FINISH_S,
+            )
+        except AssistantError as error:
+            log.error("the end of the call waits for the database: %s", error)
+        self._live.tell(self.call_sid, "ended")
+
+    def _keep_recording(self) -> None:
+        if self._recorder is None:
+            return
+        seconds = self._recorder.close()
+        if seconds:
+            file = f"{self._recorder.path.parent.name}/{self._recorder.path.name}"
+            self._store.put(calls.add_recording, self.call_sid, kind="call", file=file, seconds=seconds)
+
+
+_CARRY_OUT: dict[type[do.Command], Callable[[Bridge, Any], None]] = {
+    do.Play: Bridge._play,
+    do.PlaceMark: Bridge._mark,
+    do.ClearPlayback: Bridge._clear,
+    do.HangUp: Bridge._hang_up,
+    do.ClosePhone: Bridge._close_phone,
+    do.Transfer: Bridge._transfer,
+    do.HearCaller: Bridge._to_model,
+    do.CommitCaller: Bridge._to_model,
+    do.CreateReply: Bridge._to_model,
+    do.CancelReply: Bridge._to_model,
+    do.TruncateReply: Bridge._to_model,
+    do.TellModel: Bridge._to_model,
+    do.AnswerTool: Bridge._to_model,
+    do.RemindModel: Bridge._remind,
+    do.ConnectModel: Bridge._open_session,
+    do.CloseModel: Bridge._close_model,
+    do.RunTool: Bridge._run_tool,
+    do.StartTimer: Bridge._start_timer,
+    do.StopTimer: Bridge._stop_timer,
+    do.KeepTurn: Bridge._keep_turn,
+    do.RecordCaller: Bridge._record_caller,
+    do.RecordHeard: Bridge._record_heard,
+    do.NoteFirstSound: Bridge._first_sound,
+    do.NoteResponseTime: Bridge._response_time,
+}
+
+
+class LiveCalls:
+    """The calls whose media stream is open. `draining`: the program is about to leave."""
+
+    def __init__(self) -> None:
+        self.draining = False
+        self._bridges: dict[str, Bridge] = {}
+
+    def count(self) -> int:
+        """How many streams are open."""
+        return sum(bridge.measured.ended_at is None for bridge in self._all())
+
+    def running(self) -> int:
+        """How many calls are not finished, also those whose caller is gone and whose last words are due."""
+        return len(self._bridges)
+
+    def has(self, call_sid: str) -> bool:
+        return call_sid in self._bridges
+
+    def cost_usd(self) -> float:
+        """What the running calls have cost so far."""
+        return sum(bridge.cost_usd for bridge in self._all())
+
+    def serve(self, bridge: Bridge) -> None:
+        """Serve a call and know it as live meanwhile."""
+        self._bridges[bridge.call_sid] = bridge
+        try:
+            bridge.run()
+        finally:
+            del self._bridges[bridge.call_sid]
+
+    def hung_up(self, call_sid: str) -> None:
+        """The telephone company says that this call is over."""
+        bridge = self._bridges.get(call_sid)
+        if bridge is not None:
+            bridge.put(ev.CallerGone(hung_up=True, at_ms=bridge.clock()))
+
+    def close_all(self, code: int = 1001) -> None:
+        """Close every stream; callers come to the apology."""
+        for bridge in self._all():
+            bridge.put(ev.ShutDown(at_ms=bridge.clock()))
+
+    def _all(self) -> Iterable[Bridge]:
+        return tuple(self._bridges.values())

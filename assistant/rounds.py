@@ -1,0 +1,90 @@
+"""What is done beside the calls: at start, every minute, every quarter of an hour, once a day.
+
+At start, before anything is served, calls that a crash left open are closed as interrupted and their
+recordings are found. Every minute the program notes that it is alive; so the next start knows since when
+it was not. Every quarter of an hour Twilio is asked what happened meanwhile. Once a day what is too old
+goes.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+from assistant.store import calls, housekeeping
+from assistant.store.recordings import DIRECTORY, seconds_of
+from assistant.store.writer import Store
+
+log = logging.getLogger(__name__)
+
+HEARTBEAT_S = 60.0
+CATCH_UP_S = 15 * 60.0
+DAY_S = 24 * 60 * 60.0
+
+
+class Rounds:
+    """catch_up: asks the telephone company for what happened since a time; None when there is none."""
+
+    def __init__(
+        self, store: Store, instance_path: Path, catch_up: Callable[[datetime], object] | None
+    ) -> None:
+        self._store = store
+        self._instance_path = instance_path
+        self._catch_up = catch_up
+        self._since: datetime | None = None
+        self._stopped = threading.Event()
+        self._threads: list[threading.Thread] = []
+
+    def recover(self) -> None:
+        """Close what a crash left open. Only before anything is served."""
+        now = datetime.now(UTC)
+        self._since = self._store.read(calls.last_alive)
+        for call_sid in self._store.write(calls.close_left_open, now):
+            log.warning("%s: was interrupted by a crash", call_sid)
+            file = f"{DIRECTORY}/{call_sid}.wav"
+            if seconds := seconds_of(self._instance_path / file):
+                self._store.write(calls.add_recording, call_sid, kind="call", file=file, seconds=seconds)
+        self._store.write(calls.set_alive, now)
+
+    def begin(self) -> None:
+        """Make the rounds from now on, in threads of their own: none waits for another."""
+        self._go("alive", HEARTBEAT_S, self._note_alive)
+        self._go("prune", DAY_S, self._prune)
+        if self._catch_up is not None:
+            self._go("catch-up", CATCH_UP_S, self._ask_what_happened)
+
+    def stop(self) -> None:
+        self._stopped.set()
+        for thread in self._threads:
+            thread.join(1.0)
+
+    def _go(self, name: str, every_s: float, do: Callable[[], None]) -> None:
+        def rounds() -> None:
+            due = time.monotonic()
+            while not self._stopped.wait(max(0.0, due - time.monotonic())):
+                due += every_s
+                try:
+                    do()
+                except Exception:
+                    log.exception("the round %r failed; it will be made again", name)
+
+        thread = threading.Thread(target=rounds, name=name, daemon=True)
+        self._threads.append(thread)
+        thread.start()
+
+    def _note_alive(self) -> None:
+        self._store.put(calls.set_alive, datetime.now(UTC))
+
+    def _prune(self) -> None:
+        housekeeping.prune(self._store, self._instance_path)
+
+    def _ask_what_happened(self) -> None:
+        if self._catch_up is None:
+            return
+        now = datetime.now(UTC)
+        self._catch_up(self._since or now)
+        self._since = now  # only once it has worked: a round that failed is made up for

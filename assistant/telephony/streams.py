@@ -1,0 +1,143 @@
+"""The media stream's messages, read into events and written from commands. Pure.
+
+Twilio writes its numbers as strings, spells a track in two ways, and may add events at any time; so what
+is unknown is nothing, and what is known but makes no sense is a MalformedMessage.
+Source: Twilio's "Media Streams: WebSocket messages".
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from assistant.call import commands as do
+from assistant.call.events import CallerAudio, CallerGone, CallerPressed, Event, MarkReturned
+
+FORMAT = {"encoding": "audio/x-mulaw", "sampleRate": 8000, "channels": 1}
+
+
+class MalformedMessage(ValueError):
+    """A message that cannot be read. The text holds nothing of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class StreamStart:
+    """The stream begins: whose it is, and the parameters of our own document."""
+
+    call_sid: str
+    stream_sid: str
+    account_sid: str
+    parameters: dict[str, str]
+
+
+def read(text: str | bytes, at_ms: int) -> Event | StreamStart | None:
+    """One message of the stream. None: nothing that concerns us. Raises MalformedMessage.
+
+    at_ms: when it was read, on the loop's clock.
+    """
+    message = _decoded(text)
+    match message.get("event"):
+        case "media":
+            return _audio(_part(message, "media"), at_ms)
+        case "mark":
+            return MarkReturned(_text(_part(message, "mark"), "name"), at_ms=at_ms)
+        case "dtmf":
+            return CallerPressed(_digit(_part(message, "dtmf")), at_ms=at_ms)
+        case "start":
+            return _start(message)
+        case "stop":
+            return CallerGone(hung_up=True, at_ms=at_ms)
+        case str():
+            return None
+    raise MalformedMessage("no event")
+
+
+def _decoded(text: str | bytes) -> dict[str, Any]:
+    if isinstance(text, bytes):
+        raise MalformedMessage("a binary frame")
+    try:
+        message = orjson.loads(text)
+    except (orjson.JSONDecodeError, UnicodeError):
+        raise MalformedMessage("not JSON") from None
+    if not isinstance(message, dict):
+        raise MalformedMessage("not an object")
+    return message
+
+
+def _audio(media: dict[str, Any], at_ms: int) -> CallerAudio | None:
+    if media.get("track", "inbound") != "inbound":
+        return None
+    try:
+        payload = binascii.a2b_base64(_text(media, "payload"), strict_mode=True)
+    except ValueError:  # binascii.Error is one
+        raise MalformedMessage("a payload that is not base64") from None
+    return CallerAudio(payload, _number(media, "timestamp"), at_ms=at_ms) if payload else None
+
+
+def _digit(dtmf: dict[str, Any]) -> str:
+    digit = _text(dtmf, "digit").upper()
+    if not re.fullmatch(r"[0-9*#A-D]", digit):
+        raise MalformedMessage("a key that is none")
+    return digit
+
+
+def _start(message: dict[str, Any]) -> StreamStart:
+    start = _part(message, "start")
+    form = start.get("mediaFormat", FORMAT)
+    if not isinstance(form, dict) or any(form.get(name) != value for name, value in FORMAT.items()):
+        raise MalformedMessage("sound that is not 8 kHz mu-law")
+    parameters = start.get("customParameters") or {}
+    if not isinstance(parameters, dict):
+        raise MalformedMessage("customParameters")
+    return StreamStart(
+        call_sid=_sid(start, "callSid", "CA"),
+        stream_sid=_sid(start, "streamSid", "MZ"),
+        account_sid=_sid(start, "accountSid", "AC"),
+        parameters={name: value for name, value in parameters.items() if isinstance(value, str)},
+    )
+
+
+def _part(message: dict[str, Any], name: str) -> dict[str, Any]:
+    part = message.get(name)
+    if not isinstance(part, dict):
+        raise MalformedMessage(f"no {name}")
+    return part
+
+
+def _text(part: dict[str, Any], name: str) -> str:
+    text = part.get(name)
+    if not isinstance(text, str):
+        raise MalformedMessage(f"no {name}")
+    return text
+
+
+def _number(part: dict[str, Any], name: str) -> int:
+    found = re.fullmatch(r"[0-9]{1,15}", str(part.get(name)))
+    if found is None:
+        raise MalformedMessage(f"no {name}")
+    return int(found[0])
+
+
+def _sid(part: dict[str, Any], name: str, prefix: str) -> str:
+    sid = _text(part, name)
+    if not re.fullmatch(prefix + r"[0-9A-Za-z]{32}", sid):
+        raise MalformedMessage(f"no {name}")
+    return sid
+
+
+def write(command: do.Play | do.PlaceMark | do.ClearPlayback, stream_sid: str) -> str:
+    """A command as the stream's own message."""
+    message: dict[str, Any] = {"event": "clear", "streamSid": stream_sid}
+    match command:
+        case do.Play(payload):
+            message["event"] = "media"
+            message["media"] = {"payload": base64.b64encode(payload).decode()}
+        case do.PlaceMark(name):
+            message["event"] = "mark"
+            message["mark"] = {"name": name}
+    return orjson.dumps(message).decode()

@@ -1,0 +1,272 @@
+"""The loop of one call, with a phone and a model that are plain objects in this file.
+
+Real threads, a real database; time is the real clock, and nothing waits for longer than it must.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from assistant.bridge import Bridge, LiveCalls
+from assistant.call import commands as do
+from assistant.call import events as ev
+from assistant.call.machine import Call
+from assistant.call.plan import CallPlan
+from assistant.errors import ModelGone, PhoneLost, RestError
+from assistant.live import Live
+from assistant.realtime.usage import Usage
+from assistant.store import calls, export
+from assistant.store.recordings import CallRecorder
+from assistant.store.schema import as_time
+from assistant.store.writer import Store
+from assistant.tools.toolbox import Toolbox, ToolContext
+
+SID = "CA" + "1" * 32
+
+
+class Phone:
+    """A phone whose every sound is played at once."""
+
+    def __init__(self) -> None:
+        self.coming: queue.SimpleQueue[Callable[[int], ev.Event]] = queue.SimpleQueue()
+        self.played = b""
+        self.closed: list[int] = []
+        self.hang_ups = 0
+        self.hang_up_fails = 0
+        self.lost = False
+
+    def hear(self, clock: Callable[[], int]) -> ev.Event:
+        return self.coming.get(timeout=20)(clock())
+
+    def play(self, payload: bytes) -> None:
+        if self.lost:
+            raise PhoneLost("gone")
+        self.played += payload
+
+    def mark(self, name: str) -> None:
+        self.coming.put(lambda at_ms: ev.MarkReturned(name, at_ms=at_ms))
+
+    def clear(self) -> None:
+        self.played += b"|"
+
+    def hang_up(self) -> None:
+        self.hang_ups += 1
+        if self.hang_ups <= self.hang_up_fails:
+            raise RestError("refused", 500)
+        self.coming.put(lambda at_ms: ev.CallerGone(hung_up=True, at_ms=at_ms))
+
+    def transfer(self, twiml: str) -> None:
+        raise RestError("not here")
+
+    def close(self, code: int, reason: str) -> None:
+        if not self.closed:
+            self.coming.put(lambda at_ms: ev.CallerGone(hung_up=False, at_ms=at_ms))
+        self.closed.append(code)
+
+
+class Model:
+    """A session that says what the test tells it to, in answer to the n-th reply asked for."""
+
+    def __init__(self, clock: Callable[[], int], replies: Iterator[list[ev.Event]]) -> None:
+        self.usage = Usage(text_in=10)
+        self.cost_usd = 0.01
+        self.sent: list[do.Command] = []
+        self.stalled = False
+        self._clock = clock
+        self._replies = replies
+        self._events: queue.SimpleQueue[ev.Event | None] = queue.SimpleQueue()
+
+    def run(self, put: Callable[[ev.Event], None]) -> None:
+        put(ev.ModelReady(at_ms=self._clock()))
+        while (event := self._events.get()) is not None:
+            put(event)
+
+    def say(self, *events: ev.Event) -> None:
+        for event in events:
+            self._events.put(event)
+
+    def send(self, command: do.Command) -> None:
+        if self.stalled:
+            raise ModelGone("stalled")
+        self.sent.append(command)
+        if isinstance(command, do.CreateReply):
+            self.say(*next(self._replies, []))
+
+    def close(self) -> None:
+        self._events.put(None)
+
+
+def reply(number: int, text: str, *calls: ev.ToolCall, ms: int = 200) -> list[ev.Event]:
+    response_id, item_id = f"resp_{number}", f"item_{number}"
+    return [
+        ev.ReplyStarted(response_id, at_ms=0),
+        ev.ItemAdded(item_id, "", "assistant", at_ms=0),
+        ev.ReplyAudio(response_id, item_id, 0, b"\x80" * 8 * ms, at_ms=0),
+        ev.ReplyAudioDone(response_id, item_id, 0, at_ms=0),
+        ev.ReplyText(response_id, item_id, text, at_ms=0),
+        ev.ReplyDone(response_id, "completed", calls, at_ms=0),
+    ]
+
+
+class House:
+    """Everything around one bridge."""
+
+    def __init__(self, tmp_path, *replies: list[ev.Event]) -> None:
+        self.store = Store(tmp_path / "afterbeep.db")
+        self.store.write(
+            calls.begin, SID, direction="inbound", from_number="+12025550143", to_number="+12025550100",
+            forwarded_from=None, caller_name=None, trust="stranger", stir_verstat=None,
+            started_at=as_time("2026-11-21T09:00:00.000Z"),
+        )  # fmt: skip
+        self.phone = Phone()
+        self.models: list[Model] = []
+        self.replies = iter(replies)
+        self.live = Live()
+        context = ToolContext(call_sid=SID, caller_number="+12025550143", trust="stranger", store=self.store)
+        self.bridge = Bridge(
+            SID, Call(CallPlan(opening="Hello.")), self.phone, self.connect, Toolbox(context), self.store,
+            self.live, CallRecorder(tmp_path / "recordings", SID),
+        )  # fmt: skip
+        self.live_calls = LiveCalls()
+        self.thread = threading.Thread(target=self.live_calls.serve, args=(self.bridge,), daemon=True)
+
+    def connect(self, clock: Callable[[], int]) -> Model:
+        self.models.append(Model(clock, self.replies))
+        return self.models[-1]
+
+    def begin(self) -> House:
+        self.thread.start()
+        return self
+
+    def hear(self, event: Callable[[int], ev.Event]) -> None:
+        self.phone.coming.put(event)
+
+    def over(self) -> dict:
+        self.thread.join(20)
+        assert not self.thread.is_alive()
+        return self.store.read(export.export_call, SID)
+
+    def until(self, true: Callable[[], object]) -> None:
+        deadline = time.monotonic() + 10
+        while not true():
+            assert time.monotonic() < deadline
+            time.sleep(0.005)
+
+
+@pytest.fixture
+def house(tmp_path):
+    return lambda *replies: House(tmp_path, *replies).begin()
+
+
+def hung_up(at_ms: int) -> ev.Event:
+    return ev.CallerGone(hung_up=True, at_ms=at_ms)
+
+
+def test_a_call_is_played_kept_and_measured(house):
+    here = house(reply(1, "Hello."))
+    watcher = here.live.watch(SID)
+    here.until(lambda: here.store.read(export.export_call, SID)["turns"])
+    here.hear(hung_up)
+    call = here.over()
+
+    assert here.phone.played == b"\x80" * 1600
+    assert [(turn["text"], turn["heard_text"], turn["heard_ms"]) for turn in call["turns"]] == [
+        ("Hello.", "Hello.", 200)
+    ]
+    assert call["ended_because"] == "caller_hung_up"
+    assert call["first_sound_ms"] is not None
+    assert call["usage"]["text_in"] == 10
+    assert call["cost_usd"] == 0.01
+    assert call["recordings"][0]["kind"] == "call"
+    assert watcher.next(1) == "kept"
+
+
+def test_a_tool_runs_beside_and_its_message_belongs_to_the_call(house):
+    message = ev.ToolCall("tc_1", "take_message", '{"text": "Please call back"}')
+    bye = ev.ToolCall("tc_2", "end_call", "{}")
+    here = house(reply(1, "Hello.", message), reply(2, "Goodbye.", bye))
+    call = here.over()
+
+    assert here.phone.hang_ups == 1
+    assert call["message"]["text"] == "Please call back"
+    assert [run["name"] for run in call["tool_runs"]] == ["take_message", "end_call"]
+    assert (call["outcome"], call["ended_because"]) == ("message", "assistant_ended")
+
+
+def test_a_hang_up_that_fails_is_tried_again_with_the_socket_open(house):
+    here = house(reply(1, "Goodbye.", ev.ToolCall("tc_1", "end_call", "{}")))
+    here.phone.hang_up_fails = 1
+    call = here.over()
+
+    assert here.phone.hang_ups == 2
+    assert call["ended_because"] == "assistant_ended"
+
+
+def test_a_model_that_stalls_is_replaced_and_told_what_was_said(house):
+    here = house(reply(1, "Hello."), [], reply(2, "Where were we?"))
+    here.until(lambda: here.store.read(export.export_call, SID)["turns"])
+    here.models[0].stalled = True
+    here.hear(lambda at_ms: ev.CallerAudio(b"\xff" * 160, 0, at_ms=at_ms))
+    here.until(lambda: len(here.models) == 2 and here.models[1].sent)
+    here.models[0].say(ev.ModelLost("said too late", fatal=True, at_ms=0))
+    here.hear(hung_up)
+    call = here.over()
+
+    note = here.models[1].sent[0]
+    assert isinstance(note, do.TellModel)
+    assert "Hello." in note.text
+    assert call["ended_because"] == "caller_hung_up"
+    assert call["cost_usd"] == 0.02
+
+
+def test_a_phone_that_does_not_take_a_write_is_a_lost_line(house):
+    here = house()
+    here.until(lambda: here.models and here.models[0].sent)
+    here.phone.lost = True
+    here.models[0].say(*reply(1, "Hello."))
+
+    assert here.over()["ended_because"] == "line_lost"
+
+
+def test_a_refused_model_sends_the_caller_to_the_tone(house):
+    here = house()
+    here.until(lambda: here.models and here.models[0].sent)
+    here.models[0].say(ev.ModelLost("no money", fatal=True, at_ms=0))
+    call = here.over()
+
+    assert here.phone.closed[0] == 1011
+    assert call["ended_because"] == "model_failed"
+
+
+def test_leaving_closes_the_stream_as_going_away(house):
+    here = house(reply(1, "Hello."))
+    here.until(lambda: here.phone.played)
+    assert here.live_calls.has(SID)
+    assert here.live_calls.cost_usd() == 0.01
+    here.live_calls.close_all(1001)
+    call = here.over()
+
+    assert here.phone.closed[0] == 1001
+    assert call["ended_because"] == "shut_down"
+    assert not here.live_calls.has(SID)
+
+
+def test_a_fault_of_ours_closes_the_stream_and_keeps_the_call(tmp_path):
+    here = House(tmp_path, reply(1, "Hello."))
+
+    def fault(payload: bytes) -> None:
+        raise ZeroDivisionError
+
+    here.phone.play = fault
+    with pytest.raises(ZeroDivisionError):
+        here.live_calls.serve(here.bridge)
+
+    assert here.phone.closed == [1011]
+    assert not here.live_calls.has(SID)
+    call = here.store.read(export.export_call, SID)
+    assert call["ended_because"] == "model_failed"
