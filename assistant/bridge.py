@@ -181,11 +181,11 @@ class Bridge:
         if isinstance(event, ev.CallerGone) and self.measured.ended_at is None:
             self.measured.ended_at = datetime.now(UTC)
         elif isinstance(event, ev.ModelLost):
-            log.warning("the model is lost: %s", event.reason)
+            log.warning("%s: the model is lost: %s", self.call_sid, event.reason)
         elif isinstance(event, ev.ModelError):
-            log.warning("the model complains: %s", event.code)
+            log.warning("%s: the model complains: %s", self.call_sid, event.code)
         elif isinstance(event, ev.ReplyDone) and event.status == "failed":
-            log.warning("a reply failed: %s", event.error_code)
+            log.warning("%s: a reply failed: %s", self.call_sid, event.error_code)
 
     # --- the phone -----------------------------------------------------------
 
@@ -195,7 +195,7 @@ class Bridge:
             try:
                 event = self._phone.hear(self.clock)
             except Exception:
-                log.exception("the phone's reader failed")
+                log.exception("%s: the phone's reader failed", self.call_sid)
                 event = ev.CallerGone(hung_up=False, at_ms=self.clock())
             self.put(event)
             if isinstance(event, ev.CallerGone):
@@ -211,7 +211,7 @@ class Bridge:
         self._phone.clear()
 
     def _close_phone(self, command: do.ClosePhone) -> None:
-        log.info("closing the phone's stream: %s", command.reason)
+        log.info("%s: closing the phone's stream: %s", self.call_sid, command.reason)
         self.measured.ended_at = self.measured.ended_at or datetime.now(UTC)
         self._phone.close(command.code, command.reason)
 
@@ -227,7 +227,7 @@ class Bridge:
                 self._phone.hang_up()
                 return
             except (RestError, PhoneLost) as error:
-                log.warning("could not hang up: %s", error)
+                log.warning("%s: could not hang up: %s", self.call_sid, error)
         self.put(ev.HangUpFailed(at_ms=self.clock()))
 
     def _transfer(self, command: do.Transfer) -> None:
@@ -346,7 +346,7 @@ class Bridge:
                 timeout_s=FINISH_S,
             )
         except AssistantError as error:
-            log.error("the end of the call waits for the database: %s", error)
+            log.error("%s: its end waits for the database: %s", self.call_sid, error)
         self._live.tell(self.call_sid, "ended")
 
     def _keep_recording(self) -> None:
