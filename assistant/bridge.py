@@ -231,7 +231,8 @@ class Bridge:
         self.put(ev.HangUpFailed(at_ms=self.clock()))
 
     def _transfer(self, command: do.Transfer) -> None:
-        self._to_model(do.TellModel("The owner's phone cannot be rung just now. Offer to take a message."))
+        """There is no way to ring the owner's phone in mid-call yet; no tool asks for it either."""
+        self.put(ev.TransferFailed(at_ms=self.clock()))
 
     # --- the model -----------------------------------------------------------
 

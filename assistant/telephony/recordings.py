@@ -248,26 +248,6 @@ def _settle(db: Database, call: CallFact) -> None:
     calls.finish(db, call.call_sid, ended_at=_ended_at(call), ended_because="caller_hung_up")
 
 
-class CatchUp:
-    """`catch_up` with everything but the time handed in: what the rounds call."""
-
-    def __init__(self, rest: Rest, store: Store, folder: Path, is_live: Callable[[str], bool]) -> None:
-        self._rest = rest
-        self._store = store
-        self._instance_path = folder.parent
-        self._is_live = is_live
-
-    def __call__(self, since: datetime) -> None:
-        catch_up(
-            self._rest, self._store, self._instance_path, self._rest.number, since, is_live=self._is_live
-        )
-
-
-def fetch_recording(rest: Rest, store: Store, folder: Path, call_sid: str, recording_sid: str) -> bool:
-    """`fetch_voicemail`, told the folder in place of the instance."""
-    return fetch_voicemail(rest, store, folder.parent, call_sid, recording_sid)
-
-
 # --- files: plain values in and out, for the pool --------------------------------
 
 

@@ -19,7 +19,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urljoin, urlsplit
 
-from assistant.config import Settings, is_loopback
+from assistant.config import is_loopback
 from assistant.errors import RestError
 
 if TYPE_CHECKING:
@@ -73,8 +73,7 @@ def is_sid(kind: str, text: str) -> bool:
 class Rest:
     """The REST side of one account. Opens nothing until it is used.
 
-    number: the account's number that we answer. within: see DESIGN 5; without it an answer that
-    trickles in has no limit but the one for each wait.
+    timeout_s: for each wait. within: see DESIGN 5; without it an answer that trickles in has no limit.
     Every method raises RestError when Twilio refuses, answers nonsense or cannot be reached. Its text
     holds no SID, number or token.
     """
@@ -86,24 +85,11 @@ class Rest:
         api_url: str = "https://api.twilio.com",
         *,
         timeout_s: float = 10.0,
-        number: str = "",
         within: Within = nullcontext,
     ) -> None:
-        self.number = number
         self._login = (account_sid, auth_token)
         self._wire = _Wire(api_url, timeout_s, within)
         self._made: Client | None = None
-
-    @classmethod
-    def of(cls, settings: Settings, within: Within = nullcontext, *, api_url: str = "") -> Rest:
-        """The REST side of the account in the settings. api_url: at another address (the sandbox's calls)."""
-        return cls(
-            settings.twilio_account_sid,
-            settings.twilio_auth_token.get_secret_value(),
-            api_url or settings.twilio_api_url,
-            number=settings.twilio_number,
-            within=within,
-        )
 
     def hang_up(self, call_sid: str) -> None:
         """End a call. One that is over already is no error."""
@@ -120,8 +106,6 @@ class Rest:
         _check("CA", call_sid)
         with _errors_as_ours("redirect a call"):
             self._client.calls(call_sid).update(twiml=twiml)
-
-    replace = update  # the word the phone uses for it
 
     def calls_to(self, number: str, since: datetime) -> list[CallFact]:
         """Inbound calls to a number that began at `since` or later, newest first."""

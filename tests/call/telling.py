@@ -59,13 +59,18 @@ class Phone:
     def mark(self, name: str, now_ms: float) -> None:
         self._queue_mark(max(self._free_ms, now_ms), name)
 
-    def clear(self, now_ms: float) -> None:
+    def clear(self, now_ms: float) -> set[str]:
+        """Returns the items of which 40 ms or more were thrown away."""
+        thrown_away: dict[str, float] = {}
         for piece in self.sounds:
-            piece.length_ms = min(piece.length_ms, max(0.0, now_ms - piece.begins_ms))
+            played_ms = min(piece.length_ms, max(0.0, now_ms - piece.begins_ms))
+            thrown_away[piece.item_id] = thrown_away.get(piece.item_id, 0) + piece.length_ms - played_ms
+            piece.length_ms = played_ms
         self._free_ms = min(self._free_ms, now_ms)
         marks, self._marks = self._marks, []
         for due_ms, name in marks:
             self._queue_mark(min(due_ms, now_ms), name)
+        return {item_id for item_id, lost_ms in thrown_away.items() if lost_ms >= 40}
 
     def _queue_mark(self, played_ms: float, name: str) -> None:
         latest = self._marks[-1][0] if self._marks else 0.0
@@ -109,6 +114,7 @@ class Line:
         self.did: list[Command] = []  # since `forget`
         self.timers: dict[str, int] = {}
         self.truncations: list[tuple[do.TruncateReply, float]] = []  # with what the phone had played
+        self.cut_short: set[str] = set()  # items of which a clear threw away more than can be overlooked
         self.gone = False  # the phone's stream is over
         self.hears_caller = True  # the phone sends frames of the caller's sound
         self._lateness = lateness
@@ -226,7 +232,7 @@ class Line:
             case do.PlaceMark(name):
                 self.phone.mark(name, self.now_ms)
             case do.ClearPlayback():
-                self.phone.clear(self.now_ms)
+                self.cut_short |= self.phone.clear(self.now_ms)
             case do.TruncateReply(item_id):
                 self.truncations.append((command, self.phone.heard_ms(item_id, self.now_ms)))
             case do.ClosePhone():

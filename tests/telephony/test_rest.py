@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 
 import pytest
@@ -236,7 +237,7 @@ def test_a_wrong_token_is_told_with_what_to_check_and_without_secrets(twilio: Tw
     [
         (200, {}, b"<html>not what we asked for"),
         (200, {}, b"[]"),
-        (200, {}, b'{"calls": [{"sid": 7, "start_time": []}], "next_page_uri": null}'),
+        (200, {}, b'{"calls": [7], "next_page_uri": null}'),
         (404, {}, b""),
         (302, {"Location": "/elsewhere"}, b""),
         (500, {}, b'{"type": "about:blank", "title": "Broken", "status": 500, "code": 20500}'),
@@ -256,6 +257,16 @@ def test_nobody_there_is_an_error_that_names_no_number():
 
     assert "2025550100" not in str(failed.value)
     assert failed.value.__suppress_context__  # nor does the traceback
+
+
+def test_an_answer_that_never_ends_is_given_up():
+    @contextmanager
+    def within(seconds: float) -> Iterator[None]:
+        yield
+        raise TimeoutError
+
+    with web_server(lambda _: json_answer(200, {})) as url, pytest.raises(RestError, match="TimeoutError"):
+        Rest(ACCOUNT, TOKEN, url, within=within).fetch_recording(RECORDING)
 
 
 def test_this_machine_is_never_asked_through_a_proxy(

@@ -1,0 +1,89 @@
+"""What a new session must hear."""
+
+from __future__ import annotations
+
+from assistant.call.commands import HearCaller
+from assistant.call.events import CallerAudio
+from assistant.call.hearing import Hearing
+from assistant.call.transcript import Transcript
+
+
+def heard(hearing: Hearing, until_ms: int, since_ms: int = 0) -> None:
+    for at_ms in range(since_ms, until_ms, 20):
+        hearing.keep(CallerAudio(at_ms.to_bytes(4), timestamp_ms=at_ms, at_ms=at_ms))
+
+
+def flushed(hearing: Hearing) -> list[int]:
+    commands = hearing.flush()
+    assert all(isinstance(command, HearCaller) for command in commands)
+    return [int.from_bytes(command.payload) for command in commands]
+
+
+def test_early_sound_is_flushed_in_order():
+    hearing = Hearing()
+    heard(hearing, 3_000)
+
+    assert flushed(hearing) == list(range(0, 3_000, 20))
+
+
+def test_no_more_than_the_last_10_s_are_kept():
+    hearing = Hearing()
+    heard(hearing, 25_000)
+    kept = flushed(hearing)
+
+    assert kept[0] >= 25_000 - 20 - 10_000
+    assert kept[-1] == 24_980
+
+
+def test_a_sentence_without_words_is_heard_again_from_a_little_before_its_beginning():
+    hearing, transcript = Hearing(), Transcript()
+    heard(hearing, 8_000)
+    transcript.caller_began("u1", 6_000)
+    hearing.understood(7_900)
+    hearing.lost(8_000, transcript, was_ready=True)
+    heard(hearing, 8_100, since_ms=8_000)
+
+    assert hearing.repeats
+    assert flushed(hearing) == list(range(5_600, 8_100, 20))
+    assert not hearing.repeats
+    assert transcript.awaiting_words() == []
+
+
+def test_a_sentence_that_was_put_into_words_is_not_heard_again():
+    hearing, transcript = Hearing(), Transcript()
+    heard(hearing, 8_000)
+    transcript.caller_words("u1", "Hello.", 7_000)
+    hearing.understood(7_990)
+    hearing.lost(8_000, transcript, was_ready=True)
+    heard(hearing, 8_100, since_ms=8_000)
+
+    assert flushed(hearing) == list(range(8_000, 8_100, 20))
+    assert not hearing.repeats
+
+
+def test_what_was_said_to_a_dead_socket_is_heard_again():
+    hearing = Hearing()
+    heard(hearing, 8_000)
+    hearing.understood(3_000)
+    hearing.lost(8_000, Transcript(), was_ready=True)
+
+    assert flushed(hearing)[0] == 3_000
+
+
+def test_a_session_that_was_never_ready_has_heard_nothing():
+    hearing = Hearing()
+    heard(hearing, 1_000)
+    hearing.lost(1_000, Transcript(), was_ready=False)
+
+    assert flushed(hearing)[0] == 0
+
+
+def test_a_sentence_older_than_what_is_kept_is_given_up_and_stays_in_the_transcript():
+    hearing, transcript = Hearing(), Transcript()
+    heard(hearing, 30_000)
+    transcript.caller_began("u1", 5_000)
+    hearing.understood(29_990)
+    hearing.lost(30_000, transcript, was_ready=True)
+
+    assert not hearing.repeats
+    assert transcript.awaiting_words() == ["u1"]

@@ -1,0 +1,178 @@
+"""What holds on every call, whatever happens in whatever order."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from assistant.call import commands as do
+from assistant.call import events as ev
+from tests.call.telling import Line, sound
+
+REASONS = {
+    "caller_hung_up",
+    "assistant_ended",
+    "transferred",
+    "silence",
+    "time_limit",
+    "model_failed",
+    "line_lost",
+    "shut_down",
+}
+
+numbers = st.integers(0, 3)
+HAPPENINGS = st.one_of(
+    st.tuples(st.just("wait"), st.sampled_from([20, 100, 300, 1_000, 2_500, 9_000])),
+    st.tuples(st.just("ready"), numbers),
+    st.tuples(st.sampled_from(["speaks", "stops", "committed", "words", "no words"]), numbers),
+    st.tuples(st.sampled_from(["started", "sound", "sound done", "text", "item"]), numbers),
+    st.tuples(st.sampled_from(["done", "done", "tools", "cancelled", "failed", "refused"]), numbers),
+    st.tuples(st.sampled_from(["tool", "hang up", "transfer", "transfer failed", "key"]), numbers),
+    st.tuples(st.sampled_from(["lost", "nothing", "old mark", "limit"]), numbers),
+    st.tuples(st.sampled_from(["gone", "shut down", "hang up failed"]), st.just(0)),
+)
+
+
+def happen(line: Line, what: str, number: int) -> None:
+    user, item, reply, call = f"u{number}", f"a{number}", f"r{number}", f"tc_{number}"
+    match what:
+        case "wait":
+            line.wait(number)
+        case "ready":
+            line.tell(ev.ModelReady)
+        case "speaks":
+            line.tell(ev.SpeechStarted, user)
+        case "stops":
+            line.tell(ev.SpeechStopped, user)
+        case "committed":
+            line.tell(ev.CallerCommitted, user, "")
+        case "words":
+            line.tell(ev.CallerTranscribed, user, "Words.")
+        case "no words":
+            line.tell(ev.TranscriptionFailed, user)
+        case "started":
+            line.tell(ev.ReplyStarted, reply)
+        case "sound":
+            line.tell(ev.ReplyAudio, reply, item, 0, sound(700))
+        case "sound done":
+            line.tell(ev.ReplyAudioDone, reply, item, 0)
+        case "text":
+            line.tell(ev.ReplyText, reply, item, "Some words.")
+        case "item":
+            line.tell(ev.ItemAdded, item, user, "assistant")
+        case "done" | "cancelled" | "failed":
+            status = "completed" if what == "done" else what
+            line.tell(ev.ReplyDone, reply, status)
+        case "tools":
+            calls = (ev.ToolCall(call, "take_message", "{}"), ev.ToolCall("tc_0", "end_call", "{}"))
+            line.tell(ev.ReplyDone, reply, "completed", calls)
+        case "refused":
+            line.tell(ev.ReplyRefused, ["", "reply_1", "reply_2", "reply_3"][number])
+        case "tool":
+            line.tell(ev.ToolFinished, call, {"ok": True})
+        case "hang up":
+            line.tell(ev.ToolFinished, call, {"ok": True}, ev.ThenHangUp())
+        case "transfer":
+            line.tell(ev.ToolFinished, call, {"ok": True}, ev.ThenTransfer("urgent"))
+        case "transfer failed":
+            line.tell(ev.TransferFailed)
+        case "key":
+            line.tell(ev.CallerPressed, str(number))
+        case "lost":
+            line.tell(ev.ModelLost, "closed", fatal=number == 3)
+        case "nothing":
+            line.tell(ev.NothingCommitted)
+        case "old mark":
+            line.tell(ev.MarkReturned, f"0:{number}")
+        case "limit":
+            line.tell(ev.TimerFired, "limit")
+        case "gone":
+            line.tell(ev.CallerGone, hung_up=True)
+        case "shut down":
+            line.tell(ev.ShutDown)
+        case "hang up failed":
+            line.tell(ev.HangUpFailed)
+
+
+def check(line: Line) -> None:
+    counts = Counter(type(command) for command in line.did)
+    answered = Counter(command.tool_call_id for command in line.done(do.AnswerTool))
+    assert all(count == 1 for count in answered.values())
+    assert set(answered) <= {command.tool_call_id for command in line.done(do.RunTool)}
+    assert all(count == 1 for count in Counter(line.done(do.RunTool)).values())
+    assert max(counts[do.HangUp], counts[do.ConnectModel], counts[do.ClosePhone]) <= 1
+    assert counts[do.NoteFirstSound] <= 1
+    heard_ms = sum(len(part.payload) for part in line.done(do.RecordHeard)) / 8
+    assert heard_ms <= sum(len(part.payload) for part in line.done(do.Play)) / 8
+    for command, played_ms in line.truncations:
+        assert abs(command.audio_end_ms - played_ms) <= 40
+    for command in line.done(do.KeepTurn):
+        assert command.turn.text.startswith(command.turn.heard_text)
+        assert command.turn.started_ms <= command.turn.ended_ms
+    assert counts[do.CloseModel] == line.call.ended
+    if line.call.ended:
+        assert isinstance(line.did[-1], do.CloseModel)
+        assert line.call.ended_because in REASONS
+
+
+class Watched(Line):
+    """A line that is looked at while it happens: what may never be done in a certain state."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.active: str | None = None
+        self.ready = False
+
+    def _handle(self, event: ev.Event) -> list[do.Command]:
+        gone, ended = self.gone, self.call.ended
+        match event:
+            case ev.ModelReady():
+                self.ready, self.active = True, None
+            case ev.ModelLost():
+                self.ready = False
+            case ev.ReplyStarted(response_id):
+                self.active = response_id
+            case ev.ReplyDone(response_id) if response_id == self.active:
+                self.active = None
+        commands = super()._handle(event)
+        kinds = {type(command) for command in commands}
+        if do.ConnectModel in kinds:
+            self.ready = False
+        assert not (ended and commands)
+        assert not (gone and kinds & {do.HearCaller, do.Play, do.PlaceMark, do.ClearPlayback, do.CreateReply})
+        assert not (do.CreateReply in kinds and self.active), "a reply is active"
+        if not self.ready:
+            assert not kinds & {do.CreateReply, do.HearCaller, do.TellModel, do.AnswerTool, do.TruncateReply}
+        return commands
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(HAPPENINGS, max_size=40))
+def test_whatever_happens(happenings):
+    line = Watched()
+    line.begins()
+    line.tell(ev.ModelReady)
+    for what, number in happenings:
+        # A session that is not there says nothing.
+        if line.ready or what in (
+            "wait",
+            "ready",
+            "tool",
+            "hang up",
+            "transfer",
+            "key",
+            "lost",
+            "gone",
+            "limit",
+        ):
+            if what == "ready" and line.ready:
+                continue
+            happen(line, what, number)
+    check(line)
+    line.tell(ev.CallerGone, hung_up=True)
+    line.wait(4_000)
+
+    assert line.call.ended
+    check(line)
