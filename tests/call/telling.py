@@ -24,6 +24,8 @@ FRAME_MS = 20
 NOTICE = "This call is answered by an assistant and recorded."
 OPENING = NOTICE + " Hello, you've reached Sam's assistant. How can I help?"
 
+END = ev.ToolCall("tc_end", "end_call", "{}")
+
 C = TypeVar("C", bound=Command)
 Delay = Callable[[], float]
 
@@ -213,6 +215,11 @@ class Line:
             )
         yield lambda: self.tell(ev.ReplyAudioDone, response_id, item.item_id, 0)
         yield lambda: self.tell(ev.ReplyText, response_id, item.item_id, item.text)
+
+    def wants_to_end(self, *said: Said, then: ev.Then | None = None) -> None:
+        """The model says something, or nothing, and a tool of its wants the call ended or transferred."""
+        self.reply("r_end", *said, tools=[END])
+        self.tell(ev.ToolFinished, "tc_end", {"ok": True}, then or ev.ThenHangUp())
 
     # --- the clockwork -------------------------------------------------------
 

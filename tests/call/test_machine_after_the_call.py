@@ -85,6 +85,16 @@ def test_a_sentence_cut_off_by_the_hang_up_counts(line):
     assert line.call.ended
 
 
+def test_words_of_an_earlier_sentence_do_not_end_the_wait_for_the_last(line):
+    line.says("u1", None)
+    line.starts_speaking("u2")
+    line.hangs_up()
+    line.tell(ev.TranscriptionFailed, "u2")
+    line.tell(ev.CallerTranscribed, "u1", "Hello.")
+
+    assert not line.call.ended  # the commit we asked for is still on the way
+
+
 def test_the_4_s_count_from_the_callers_end(line):
     line.starts_speaking("u1")
     line.hangs_up()

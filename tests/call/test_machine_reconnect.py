@@ -208,3 +208,25 @@ def test_a_hang_up_that_a_tool_wished_for_meanwhile_happens_afterwards(line):
     line.wait(4_000)
 
     assert len(line.done(do.HangUp)) == 1
+
+
+def test_a_reply_lost_half_way_is_heard_as_far_as_it_came_and_kept(line):
+    line.says("u2", "What are your hours?")
+    line.tell(ev.ReplyStarted, "r2")
+    line.tell(ev.ReplyWords, "r2", "a2", "We are open")
+    line.tell(ev.ReplyAudio, "r2", "a2", 0, b"x" * 8_000)
+    lose(line)
+    line.wait(2_000)
+
+    turn = next(command.turn for command in line.done(do.KeepTurn) if command.turn.item_id == "a2")
+    assert (turn.text, turn.heard_ms, turn.interrupted) == ("We are open", 1_000, False)
+
+
+def test_a_reply_owed_while_a_tool_is_at_work_is_asked_for_with_its_answer(line):
+    line.reply("r2", tools=[ev.ToolCall("tc_1", "take_message", "{}")])
+    line.says("u2", "Have you got that?")
+    lose(line)
+    assert line.done(do.CreateReply) == []
+    line.tell(ev.ToolFinished, "tc_1", {"ok": True})
+
+    assert len(line.done(do.CreateReply)) == 1

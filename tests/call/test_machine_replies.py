@@ -140,3 +140,27 @@ def test_what_nobody_has_heard_of_changes_nothing(line):
     assert line.tell(ev.NothingCommitted) == []
     assert line.tell(ev.ToolFinished, "tc_9", {"ok": True}, ev.ThenTransfer("please")) == []
     assert not line.call.ended
+
+
+def test_a_request_that_had_to_wait_and_is_never_answered_is_a_lost_model(line):
+    line.reply("r1", tools=[ev.ToolCall("tc_1", "take_message", "{}")])
+    line.tell(ev.ReplyStarted, "r2")
+    line.tell(ev.ToolFinished, "tc_1", {"ok": True})
+    line.tell(ev.ReplyDone, "r2", "completed")
+    line.wait(8_100)
+
+    assert len(line.done(do.ConnectModel)) == 1
+
+
+def test_a_server_that_never_says_that_the_sound_is_complete(line):
+    line.says("u1", "Hello?")
+    line.tell(ev.ReplyStarted, "r1")
+    line.tell(ev.ReplyAudio, "r1", "a1", 0, b"x" * 8 * 330)
+    line.tell(ev.ReplyText, "r1", "a1", "Hello.")
+    line.tell(ev.ReplyDone, "r1", "completed")
+    line.wait(500)
+
+    assert [command.turn.text for command in line.done(do.KeepTurn)][-1] == "Hello."
+    line.forget()
+    line.starts_speaking("u2")
+    assert line.done(do.ClearPlayback) == []
