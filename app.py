@@ -99,7 +99,7 @@ def main() -> int:
     """Serve until told to leave. Returns the exit status."""
     os.umask(0o077)  # whatever is written from here on is the owner's alone
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
-    for chatty in ("twilio", "urllib3", "websockets", "websocket"):
+    for chatty in ("twilio", "urllib3", "websockets", "websocket", "flask-limiter", "flask_wtf.csrf"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
     try:
         settings = load_settings()

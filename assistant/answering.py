@@ -22,7 +22,8 @@ from assistant.call.plan import CallPlan
 from assistant.config import Settings
 from assistant.live import Live
 from assistant.realtime.client import ModelAddress, RealtimeClient
-from assistant.realtime.session import SessionWish, fitting_voice
+from assistant.realtime.models import fitting_voice
+from assistant.realtime.session import SessionWish
 from assistant.store import callers
 from assistant.store.preferences import Preferences, load
 from assistant.store.recordings import DIRECTORY, CallRecorder

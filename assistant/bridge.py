@@ -24,7 +24,6 @@ from assistant.call import events as ev
 from assistant.call.machine import Call
 from assistant.errors import AssistantError, ModelGone, PhoneLost, RestError
 from assistant.live import Live
-from assistant.prompt import memory_note
 from assistant.realtime.usage import Usage
 from assistant.store import calls
 from assistant.store.recordings import CallRecorder
@@ -252,9 +251,6 @@ class Bridge:
         if self._model is not None:
             self._model.send(command)
 
-    def _remind(self, command: do.RemindModel) -> None:
-        self._to_model(do.TellModel(memory_note(command.turns)))
-
     def _model_gone(self, reason: str) -> None:
         """A write failed. The session is told lost once, by us; its own word comes too late."""
         if self._model is None:
@@ -373,7 +369,7 @@ _CARRY_OUT: dict[type[do.Command], Callable[[Bridge, Any], None]] = {
     do.TruncateReply: Bridge._to_model,
     do.TellModel: Bridge._to_model,
     do.AnswerTool: Bridge._to_model,
-    do.RemindModel: Bridge._remind,
+    do.RemindModel: Bridge._to_model,
     do.ConnectModel: Bridge._open_session,
     do.CloseModel: Bridge._close_model,
     do.RunTool: Bridge._run_tool,

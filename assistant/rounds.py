@@ -15,6 +15,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
+from assistant.errors import AssistantError
 from assistant.store import calls, housekeeping
 from assistant.store.recordings import DIRECTORY, seconds_of
 from assistant.store.writer import Store
@@ -69,6 +70,8 @@ class Rounds:
                 due += every_s
                 try:
                     do()
+                except AssistantError as error:
+                    log.warning("the round %r will be made again: %s", name, error)
                 except Exception:
                     log.exception("the round %r failed; it will be made again", name)
 

@@ -218,8 +218,8 @@ def test_a_model_that_stalls_is_replaced_and_told_what_was_said(house):
     call = here.over()
 
     note = here.models[1].sent[0]
-    assert isinstance(note, do.TellModel)
-    assert "Hello." in note.text
+    assert isinstance(note, do.RemindModel)
+    assert [turn.text for turn in note.turns] == ["Hello."]
     assert call["ended_because"] == "caller_hung_up"
     assert call["cost_usd"] == 0.02
 

@@ -1,8 +1,9 @@
 """What one message of a session tells and a later one leaves out.
 
-The name of a tool comes with the item in which its call begins; older servers do not repeat
-it at the end. Which response is outside the conversation is said when it is created, and
-not with its audio. An item may be told in both the old and the new way.
+The name of a tool comes with the item in which its call begins, and the whole call with the end of
+that item; not every server repeats them when the response is over. Which response is outside the
+conversation is said when it is created, and not with its audio. An item may be told in both the old
+and the new way.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ class Memory:
     def __init__(self) -> None:
         self._items: set[str] = set()
         self._tool_names: dict[str, str] = {}
+        self._tool_calls: dict[str, list[Wire]] = {}  # by response
         self._out_of_band: set[str] = set()
 
     def knows_item(self, item_id: str) -> bool:
@@ -34,8 +36,13 @@ class Memory:
                 item = message.get("item") or {}
                 if item.get("call_id") and item.get("name"):
                     self._tool_names[item["call_id"]] = item["name"]
+                if item.get("type") == "function_call" and message["type"].endswith("done"):
+                    self._tool_calls.setdefault(message.get("response_id") or "", []).append(item)
             case "response.done":
-                for item in (message.get("response") or {}).get("output") or ():
+                response = message.get("response") or {}
+                calls = self._tool_calls.pop(response.get("id") or "", [])
+                response["output"] = response.get("output") or calls
+                for item in response["output"]:
                     if item.get("type") == "function_call" and not item.get("name"):
                         item["name"] = self._tool_names.get(item.get("call_id"), "")
         return {"type": ""} if message.get("response_id") in self._out_of_band else message

@@ -18,7 +18,6 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from assistant.realtime.models import MODELS, TRANSCRIBERS, VOICES, Model, Transcriber, known_as
-from assistant.realtime.models import fitting_voice as fitting_voice
 
 Wire = dict[str, Any]
 Audio = Literal["pcmu", "pcm"]

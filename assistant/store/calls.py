@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Literal
 
 import orjson
@@ -232,15 +232,22 @@ def cost_since(db: Database, since: datetime) -> float:
 def close_left_open(db: Database, now: datetime) -> list[str]:
     """Close the calls a crash has left open; only where no call can be live: at the server's start.
 
-    They ended, as far as anybody knows, when this program was last alive.
+    They ended, as far as anybody knows, when this program was last alive, or with their last turn.
     """
     closed = []
     for row in list(db.query("SELECT * FROM calls WHERE ended_at IS NULL ORDER BY started_at, n")):
         began = as_time(row["answered_at"] or row["started_at"])
-        ended_at = max(began, min(now, last_alive(db) or began))
+        last_word = began + timedelta(milliseconds=_last_word_ms(db, row["call_sid"]))
+        ended_at = max(began, min(now, max(last_word, last_alive(db) or began)))
         finish(db, row["call_sid"], ended_at=ended_at, ended_because="interrupted")
         closed.append(str(row["call_sid"]))
     return closed
+
+
+def _last_word_ms(db: Database, call_sid: str) -> int:
+    """How long after its stream's start a call's last turn ended; 0 without any."""
+    found = db.execute("SELECT max(ended_ms) FROM turns WHERE call_sid = ?", (call_sid,))
+    return _first(found.fetchone()) or 0
 
 
 def known_sids(db: Database, sids: Iterable[str]) -> set[str]:

@@ -34,6 +34,7 @@ HEADER_BYTES = 44
 HOLD_BACK_MS = 500
 CHUNK_MS = 300
 SLACK_BYTES = 60 * BYTES_PER_MS  # jitter; a real gap is longer and becomes silence
+LONGEST_MS = 4 * 3600 * 1000  # no call is longer: a later time is a mistake, and not filled with silence
 
 
 class Lanes:
@@ -51,16 +52,14 @@ class Lanes:
         self._put(1, payload, at_ms)
 
     def _put(self, lane: int, payload: bytes, at_ms: int) -> None:
+        if at_ms > LONGEST_MS:
+            return
         sound = self._lanes[lane]
         gap = at_ms * BYTES_PER_MS - (self._taken + len(sound))
         if gap > SLACK_BYTES:
             sound += SILENCE * gap
         sound += payload
         self._latest = max(self._latest, self._taken + len(sound))
-
-    def pass_time(self, at_ms: int) -> None:
-        """The stream has come this far, whether or not anybody made a sound."""
-        self._latest = max(self._latest, at_ms * BYTES_PER_MS)
 
     def take(self, *, everything: bool = False) -> tuple[bytes, bytes]:
         """The next stretch of (caller, assistant), equally long; all but the last half second."""
@@ -128,24 +127,21 @@ class CallRecorder:
     `caller` and `assistant` never wait. A disk that fails ends the recording, not the call.
     """
 
-    def __init__(
-        self, directory: Path, call_sid: str, in_pool: Callable[..., Any] = directly, after_ms: int = 0
-    ) -> None:
+    def __init__(self, directory: Path, call_sid: str, in_pool: Callable[..., Any] = directly) -> None:
         self.path = directory / f"{call_sid}.wav"
         self._in_pool = in_pool
         self._lanes = Lanes()
         self._chunks: queue.SimpleQueue[tuple[bytes, bytes] | None] = queue.SimpleQueue()
-        self._after_ms = after_ms
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._thread = threading.Thread(target=self._write, name="recorder", daemon=True)
         self._thread.start()
 
     def caller(self, payload: bytes, at_ms: int) -> None:
-        self._lanes.caller(payload, self._after_ms + at_ms)
+        self._lanes.caller(payload, at_ms)
         self._hand_over()
 
     def assistant(self, payload: bytes, at_ms: int) -> None:
-        self._lanes.assistant(payload, self._after_ms + at_ms)
+        self._lanes.assistant(payload, at_ms)
         self._hand_over()
 
     def close(self, timeout_s: float = 5.0) -> float:

@@ -46,10 +46,10 @@ def owner_was_not_reached(db: Any, call_sid: str) -> None:
 
 
 def stream_began(db: Any, call_sid: str, now: datetime) -> None:
-    """The assistant's sound has reached the telephone company."""
+    """The assistant has the call; so nobody else has it, whatever was said before."""
     if calls.status_of(db, call_sid) == "open":
         calls.set_answered(db, call_sid, now)
-    calls.set_columns(db, call_sid, had_stream=True)
+    calls.set_columns(db, call_sid, had_stream=True, owner_accepted=False)
 
 
 def caller_has_gone(db: Any, call_sid: str, at: datetime) -> None:

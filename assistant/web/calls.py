@@ -14,6 +14,7 @@ from werkzeug.exceptions import RequestedRangeNotSatisfiable
 from werkzeug.wsgi import wrap_file
 
 from assistant.store import export
+from assistant.store.recordings import DIRECTORY
 from assistant.web.inbox import words
 from assistant.web.parts import parts
 
@@ -69,10 +70,14 @@ def _place(recordings: list[dict[str, Any]], recording: dict[str, Any]) -> int:
 
 
 def _file(recording: dict[str, Any]) -> Path | None:
-    """The recording's file, if it is there and inside the instance folder, whatever the row says."""
-    root = parts().settings.instance_path.resolve()
-    file = (root / recording["file"]).resolve()
-    return file if file.is_relative_to(root) and file.is_file() else None
+    """The recording's file, if it is there and among the recordings, whatever the row says."""
+    instance_path = parts().settings.instance_path
+    try:
+        file = (instance_path / recording["file"]).resolve()
+        among = file.is_relative_to((instance_path / DIRECTORY).resolve())
+        return file if among and file.is_file() else None
+    except (OSError, ValueError):  # no name that a file can have
+        return None
 
 
 class _Snapshot(io.RawIOBase):
@@ -115,9 +120,21 @@ def _send(file: Path) -> Response:
     response.content_length = size
     response.last_modified = mtime_ns // 10**9  # type: ignore[assignment]
     response.set_etag(f"{mtime_ns:x}-{size:x}")
+    response.accept_ranges = "bytes"
     try:
-        response.make_conditional(request.environ, accept_ranges=True, complete_length=size)
+        response.make_conditional(request.environ, accept_ranges=_asks_for_a_part(size), complete_length=size)
     except RequestedRangeNotSatisfiable:
         snapshot.close()
         raise
     return response
+
+
+def _asks_for_a_part(size: int) -> bool:
+    """Whether `Range` asks for one part of so many bytes; whatever else it says, RFC 9110 has us ignore."""
+    asked = request.range
+    return (
+        asked is not None
+        and asked.units == "bytes"
+        and len(asked.ranges) == 1
+        and asked.ranges[0][0] >= -size  # the last 99 bytes of 50 are all of them
+    )

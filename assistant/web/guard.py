@@ -44,7 +44,8 @@ VOICE = frozenset(
         "/voice/stream",
     }
 )
-PUBLIC = VOICE | {"/healthz", "/login", "/login/<token>", "/static/<path:filename>"}
+HEALTH = "/healthz"
+PUBLIC = VOICE | {HEALTH, "/login", "/login/<token>", "/static/<path:filename>"}
 
 ROUTE_KEY = "afterbeep.route"  # the server's log line reads it from the environ
 
@@ -60,7 +61,7 @@ def register(app: Flask) -> None:
     app.session_interface = Sessions()
     app.wsgi_app = Forwarded(app.wsgi_app)  # type: ignore[method-assign]
     app.before_request(_admit)
-    app.add_url_rule("/healthz", "healthz", lambda: ("ok", {"Content-Type": "text/plain"}))
+    app.add_url_rule(HEALTH, "healthz", lambda: ("ok", {"Content-Type": "text/plain"}))
 
 
 def _admit() -> ResponseReturnValue | None:
@@ -88,11 +89,16 @@ def _turn_away() -> ResponseReturnValue:
 
 
 def _wants_page() -> bool:
-    if _is_websocket() or request.path.endswith(".wav"):
+    if _is_websocket() or _is_webhook() or request.path.endswith(".wav"):
         return False
     if request.headers.get("Sec-Fetch-Dest", "document") != "document":
         return False
     return "Accept" not in request.headers or request.accept_mimetypes.accept_html
+
+
+def _is_webhook() -> bool:
+    """Also one that was asked for with the wrong method, which has no route."""
+    return request.path.startswith("/voice/")
 
 
 def _is_websocket() -> bool:
@@ -124,10 +130,10 @@ def _host_name(host: str) -> str:
 def _proper_address(rule: str) -> str | None:
     """Where to see this page instead: a cookie of `localhost` would be a second, separate login.
 
-    Not for webhooks (a signature covers the address), and not through a proxy, which may have
-    written the Host itself: that would go round in circles.
+    Not for webhooks (a signature covers the address) nor for the health check, which are no pages, and
+    not through a proxy, which may have written the Host itself: that would go round in circles.
     """
-    if rule in VOICE or request.method not in {"GET", "HEAD"} or _is_websocket():
+    if rule == HEALTH or _is_webhook() or request.method not in {"GET", "HEAD"} or _is_websocket():
         return None
     name = _host_name(request.headers.get("Host", ""))
     ours = urlsplit(parts().settings.url("")).hostname

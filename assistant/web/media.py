@@ -129,8 +129,8 @@ def _answer(socket: Any, start: streams.StreamStart) -> None:
         ended_because = everything.serve_call(
             phone, call_sid=call_sid, number=call.identity, trust=call.trust, scenario=call.scenario
         )
-        if ended_because in CALL_GOES_ON and call.over_at is None:
-            everything.voicemails.add(call_sid)  # the caller is on the way to the tone
+        if ended_because in CALL_GOES_ON and ended_because != "shut_down" and call.over_at is None:
+            everything.voicemails.add(call_sid)  # on the way to the tone; a stop that cuts waits for nobody
     finally:
         phone.close(BROKEN, "over")
 

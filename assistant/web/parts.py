@@ -195,8 +195,9 @@ class Parts:
         return self.live_calls.count() + arriving + self.tokens.waiting()
 
     def still_live(self) -> int:
-        """What a stop has to wait for: also callers who are recording, or for whom the owner is rung."""
-        return self.assistants_busy() + self.voicemails.count() + self.dials.running()
+        """What a stop has to wait for: the assistant's calls, until their last words are kept; those on
+        their way to it; callers who are recording, or for whom the owner is rung."""
+        return len(self.streams) + self.tokens.waiting() + self.voicemails.count() + self.dials.running()
 
     def drain(self) -> None:
         """The program is about to leave: from now on callers get plain voicemail."""

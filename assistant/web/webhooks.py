@@ -293,7 +293,7 @@ def screen(call_sid: str, form: Form) -> str:
 def screened(call_sid: str, form: Form) -> str:
     """A key was pressed, or none. An empty document connects the two."""
     parent_sid = form.get("ParentCallSid", "")
-    if form.get("Digits") != "1" or not is_sid("CA", parent_sid):
+    if form.get("Digits") != "1" or not is_sid("CA", parent_sid) or parts().is_streaming(parent_sid):
         return twiml.hang_up()
     log.info("%s: the owner takes the call", parent_sid)
     parts().dials.forget(parent_sid)

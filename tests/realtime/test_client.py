@@ -303,6 +303,27 @@ def test_a_tools_name_told_only_at_the_beginning_is_remembered():
         model.over()
 
 
+def test_a_tools_call_that_the_end_of_its_response_leaves_out_is_remembered():
+    call = {"id": "f", "type": "function_call", "call_id": "call_1", "name": "end_call", "arguments": "{}"}
+
+    def script(session: Session) -> None:
+        session.agree()
+        session.tell("response.output_item.done", response_id="r", item=call)
+        session.tell("response.done", response={"id": "r", "status": "completed", "output": []})
+        session.tell("response.output_item.done", response_id="s", item=call)
+        session.tell("response.done", response={"id": "s", "status": "completed", "output": [call]})
+        session.until_closed()
+
+    with model_server(script) as server:
+        model = Running(server.base_url)
+        model.ready()
+        for response_id in ("r", "s"):
+            calls = (ToolCall("call_1", "end_call", "{}"),)
+            assert model.next() == ReplyDone(response_id, "completed", calls, at_ms=77)
+        model.client.close()
+        model.over()
+
+
 def test_an_item_told_in_both_ways_is_added_once_and_a_side_response_is_not_heard():
     item = {"id": "i", "type": "message", "role": "user"}
 

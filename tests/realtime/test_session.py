@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from assistant.realtime.models import MODELS, TRANSCRIBERS, VOICES, known_as
+from assistant.realtime.models import MODELS, TRANSCRIBERS, VOICES, fitting_voice, known_as
 from assistant.realtime.session import (
     Agreed,
     GivenUp,
@@ -16,7 +16,6 @@ from assistant.realtime.session import (
     differences,
     effective_format,
     fatal_code,
-    fitting_voice,
     repaired,
     session_update,
 )

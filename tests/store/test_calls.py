@@ -232,6 +232,18 @@ def test_a_call_left_open_by_a_crash_is_closed_when_we_were_last_alive(
     assert (exported(store)["duration_s"], exported(store)["ended_because"]) == (75.0, "interrupted")
 
 
+def test_a_call_left_open_lasted_at_least_until_its_last_turn(
+    store: Store, ring: Callable[..., bool], turn: Callable[..., Any], nine: datetime
+) -> None:
+    ring()
+    store.write(calls.set_alive, nine - 30 * SECOND)
+    store.write(calls.keep_turn, "CA1", turn("item_1", "It's Ana.", ended_ms=8_500))
+
+    store.write(calls.close_left_open, nine + 90 * SECOND)
+
+    assert exported(store)["duration_s"] == 8.5
+
+
 def test_a_number_s_calls_are_counted_for_its_cap(
     store: Store, ring: Callable[..., bool], nine: datetime
 ) -> None:

@@ -110,6 +110,15 @@ def test_jitter_is_not_heard_as_gaps():
     assert assistant == frame(2000)
 
 
+def test_a_time_no_call_can_have_is_not_filled_with_silence():
+    lanes = Lanes()
+    lanes.caller(frame(20), 0)
+    lanes.caller(frame(20), 10**14)
+    lanes.caller(frame(20), 20)
+
+    assert lanes.take(everything=True)[0] == frame(40)
+
+
 @given(st.lists(st.tuples(st.booleans(), st.integers(0, 400), st.integers(0, 4000)), max_size=40))
 def test_no_sound_is_lost_and_lanes_are_equally_long(pieces):
     lanes = Lanes()

@@ -212,6 +212,17 @@ def test_a_part_beyond_the_end_is_416(pages: Pages):
     assert answer.headers["Content-Range"] == f"bytes */{len(SOUND)}"
 
 
+@pytest.mark.parametrize("asked", ["bytes=-99999", "bytes=0-9,20-29", "items=0-9", "bytes=9-0", "nonsense"])
+def test_what_is_no_part_gets_the_whole(pages: Pages, asked: str):
+    sid = pages.add_call()
+    pages.add_recording(sid, SOUND)
+
+    answer = pages.owner().get(f"/calls/{sid}/audio.wav", headers={"Range": asked})
+
+    assert (answer.status_code, answer.data) == (200, SOUND)
+    assert answer.headers["Accept-Ranges"] == "bytes"
+
+
 def test_head_and_if_range(pages: Pages):
     sid = pages.add_call()
     file = pages.add_recording(sid, SOUND)
@@ -239,7 +250,13 @@ def test_the_sound_of_a_running_call_is_sent_as_far_as_it_was_when_asked_for(pag
     answer.close()
 
 
-@pytest.mark.parametrize("file", ["../outside.wav", "/etc/hostname", "recordings/link.wav", "recordings"])
+@pytest.mark.parametrize(
+    "file",
+    [
+        *("../outside.wav", "/etc/hostname", "recordings/link.wav", "recordings"),
+        *("secret_key", "recordings/../secret_key", "", "recordings/\0.wav", "recordings/" + "x" * 5000),
+    ],
+)
 def test_a_row_that_points_outside_plays_nothing(pages: Pages, tmp_path: Path, file: str):
     sid = pages.add_call()
     outside = tmp_path.parent / "outside.wav"

@@ -114,6 +114,14 @@ def test_localhost_goes_to_the_proper_address(pages: Pages, public_pages: Pages)
 
     assert of(pages, "/?page=2") == "http://127.0.0.1:5000/?page=2"
     assert of(public_pages, "/login") == "https://phone.example/login"
+    assert of(public_pages, "/healthz") is None
+    assert public_pages.browser().get("/healthz", headers={"Host": "localhost:5000"}).text == "ok"
+
+
+def test_a_webhook_with_the_wrong_method_is_not_sent_to_a_page(public_pages: Pages):
+    """Twilio would follow, and read the login page as a document."""
+    for host in ("phone.example", "localhost:5000"):
+        assert public_pages.browser().get("/voice/incoming", headers={"Host": host}).status_code == 401
 
 
 def test_localhost_behind_a_proxy_does_not_go_in_circles(public_pages: Pages):

@@ -6,7 +6,7 @@ import random
 import re
 import time
 from collections.abc import Callable, Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +14,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from assistant.bridge import LiveCalls
 from assistant.store import Store, calls
 from assistant.store.schema import as_time
+from assistant.web import books
 from tests.web.telephone import (
     ACCOUNT,
     ANA,
@@ -383,6 +385,24 @@ def test_a_plain_voicemail_is_answered_and_over_when_twilio_says_so(exchange: Ex
     assert (call["outcome"], call["ended_because"]) == ("no_message", "caller_hung_up")
 
 
+class LastWords(LiveCalls):
+    """A call whose caller is gone, and whose last words the model is still writing down."""
+
+    def count(self) -> int:
+        return 0
+
+    def has(self, call_sid: str) -> bool:
+        return True
+
+
+def test_a_stop_waits_for_the_last_words_of_a_call(exchange: Exchange):
+    exchange.parts.live_calls = LastWords()
+    exchange.parts.streams.add(sid(1))
+
+    assert exchange.parts.assistants_busy() == 0
+    assert exchange.parts.still_live() == 1
+
+
 # --- the owner's phone ------------------------------------------------------------------
 
 
@@ -440,6 +460,19 @@ def test_pressed_but_never_connected_is_not_taken(exchange: Exchange):
     assert kind(after) == "assistant"
     exchange.ends()
     assert (exchange.call() or {})["outcome"] != "answered_by_owner"
+
+
+@pytest.mark.parametrize(("stream_is_open", "answer"), [(True, "Hangup"), (False, "empty")])
+def test_pressed_too_late_is_not_taken(exchange: Exchange, stream_is_open: bool, answer: str):
+    """The webhooks may cross: the assistant has the call by now, or is about to have it."""
+    rung(exchange)
+    exchange.webhook("after-dial", DialCallStatus="no-answer")
+    exchange.parts.streams.update([sid(1)] * stream_is_open)
+
+    assert press(exchange, Digits="1") == answer
+    exchange.store.write(books.stream_began, sid(1), datetime.now(UTC))
+    exchange.ends()
+    assert (exchange.call() or {})["outcome"] == "no_message"
 
 
 def test_accepting_one_call_is_not_accepting_another(exchange: Exchange):

@@ -6,16 +6,30 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.whole_call.barge_ins import BargeIns
+from tests.whole_call.crashes import Crashes
 from tests.whole_call.house import NO_CAPS, House
+from tests.whole_call.keyed import Keyed, keyed_program
+from tests.whole_call.locked import Locked
 from tests.whole_call.stage import Stage
 
-BEGUN_EARLY = ("stage",)
+BEGUN_EARLY = ("stage", "crashes", "keyed", "locked", "barge_ins")
+
+
+def _names(item: pytest.Item) -> set[str]:
+    """The fixtures a test wants."""
+    return set(getattr(item, "fixturenames", ()))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests that have to wait for what is begun early come last."""
+    items.sort(key=lambda item: not _names(item).isdisjoint(BEGUN_EARLY))
 
 
 @pytest.fixture(scope="session", autouse=True)
 def _begun_early(request: pytest.FixtureRequest) -> None:
     """Begin at once what any of the chosen tests is going to wait for."""
-    wanted = {name for item in request.session.items for name in getattr(item, "fixturenames", ())}
+    wanted = set().union(*map(_names, request.session.items))
     for name in BEGUN_EARLY:
         if name in wanted:
             request.getfixturevalue(name)
@@ -27,3 +41,32 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     house = House(tmp_path_factory.mktemp("stage") / "instance").prefer(**NO_CAPS)
     with house:
         yield Stage(house)
+
+
+@pytest.fixture(scope="session")
+def crashes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Crashes]:
+    """The program, killed again and again in the middle of calls."""
+    made = Crashes(tmp_path_factory.mktemp("crashes"))
+    yield made
+    made.house.kill()
+
+
+@pytest.fixture(scope="session")
+def keyed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Keyed]:
+    """The program with keys, and one call that leaves a message."""
+    with keyed_program(tmp_path_factory.mktemp("keyed")) as program:
+        yield program
+
+
+@pytest.fixture(scope="session")
+def locked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Locked]:
+    """A call in the middle of which the database is locked."""
+    made = Locked(tmp_path_factory.mktemp("locked"))
+    yield made
+    made.house.kill()
+
+
+@pytest.fixture(scope="session")
+def barge_ins(stage: Stage) -> BargeIns:
+    """Callers who interrupt at different moments, in the program of the stage."""
+    return BargeIns(stage.house)

@@ -14,20 +14,21 @@ import sys
 import threading
 import time
 import tomllib
-from collections.abc import Callable
-from contextlib import closing
-from http.client import HTTPConnection
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from contextlib import closing, contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
 import orjson
+import requests
 
 from assistant.config import Settings
 from assistant.sandbox.caller import CallRecord, CallReport, SandboxCaller
 from assistant.sandbox.network import Happening
 from assistant.sandbox.script import Scenario, load_scenario, read_scenario
-from assistant.store import calls, preferences
+from assistant.store import preferences
 from assistant.store.export import export_all, export_call
 from assistant.store.schema import open_database
 
@@ -55,6 +56,20 @@ def eventually(look: Callable[[], Found], what: str, within_s: float = PATIENCE_
     return found
 
 
+def beside(function: Callable[..., Found], *args: Any) -> Future[Found]:
+    """Do it beside everything else; the future has what came of it, or raises it."""
+    future: Future[Found] = Future()
+
+    def run() -> None:
+        try:
+            future.set_result(function(*args))
+        except BaseException as error:
+            future.set_exception(error)
+
+    threading.Thread(target=run, name="beside", daemon=True).start()
+    return future
+
+
 def free_port() -> int:
     """A port nobody listens on just now."""
     with socket.create_server(("127.0.0.1", 0)) as probe:
@@ -77,6 +92,13 @@ def telephone(port: int, rest_url: str) -> dict[str, str]:
 def script(text: str, name: str = "made-up") -> Scenario:
     """A scenario of a test's own."""
     return read_scenario(name, tomllib.loads(text))
+
+
+def no_proxies() -> requests.Session:
+    """A browser that reaches this machine whatever the environment says of proxies."""
+    browser = requests.Session()
+    browser.trust_env = False
+    return browser
 
 
 class House:
@@ -112,7 +134,7 @@ class House:
     def launch(self) -> subprocess.Popen[bytes]:
         """Start it, whatever comes of that."""
         self.instance_path.parent.mkdir(parents=True, exist_ok=True)
-        self._outputs.append(self.instance_path.with_suffix(f".{len(self._outputs)}.log"))
+        self._outputs.append(self.instance_path.with_suffix(f".{len(self._outputs)}.{id(self):x}.log"))
         with self._outputs[-1].open("wb") as output:
             self._process = subprocess.Popen(
                 [sys.executable, "app.py"], cwd=ROOT, env=self.environ(), stdout=output, stderr=output
@@ -196,17 +218,23 @@ class House:
 
         return eventually(books, f"the books of {record.label} are closed: {self.kept(record.call_sid)}")
 
-    def known(self, call_sid: str) -> str:
-        with closing(open_database(self.database)) as db:
-            return calls.status_of(db, call_sid)
-
-    def get(self, path: str) -> tuple[int, bytes]:
+    def get(self, path: str) -> requests.Response:
         """A page as anybody gets it."""
-        connection = HTTPConnection(self.url.removeprefix("http://"), timeout=PATIENCE_S)
-        with closing(connection):
-            connection.request("GET", path)
-            answer = connection.getresponse()
-            return answer.status, answer.read()
+        with no_proxies() as browser:
+            return browser.get(self.url + path, timeout=PATIENCE_S)
+
+    @contextmanager
+    def owner(self) -> Iterator[Callable[..., requests.Response]]:
+        """The owner's browser, logged in by the link at the terminal: `get("/")`."""
+        link = re.search(r"http://\S+/login/\S+", self.output)
+        assert link
+        with no_proxies() as browser:
+            browser.get(link.group(), timeout=PATIENCE_S)
+
+            def get(path: str, **headers: str) -> requests.Response:
+                return browser.get(self.url + path, headers=headers, timeout=PATIENCE_S)
+
+            yield get
 
     def flask(self, *words: str) -> subprocess.CompletedProcess[str]:
         """A command of the owner's."""
@@ -241,12 +269,11 @@ class Ringing:
         self.caller = SandboxCaller(*call, self._note, **how)
         self._happenings: list[Happening] = []
         self._more = threading.Condition()
-        self._report: CallReport | None = None
-        self._thread = threading.Thread(target=self._run, name="ringing", daemon=True)
+        self._report: Future[CallReport] | None = None
 
     def begin(self) -> Self:
         """Ring."""
-        self._thread.start()
+        self._report = beside(self.caller.run)
         return self
 
     def until(self, words: str, times: int = 1, within_s: float = PATIENCE_S) -> list[Happening]:
@@ -267,12 +294,8 @@ class Ringing:
 
     def report(self, within_s: float = LONGEST_CALL_S) -> CallReport:
         """Wait until it is over."""
-        self._thread.join(within_s)
-        assert self._report is not None, f"not over within {within_s:g} s: {self._happenings}"
-        return self._report
-
-    def _run(self) -> None:
-        self._report = self.caller.run()
+        assert self._report is not None, "not begun"
+        return self._report.result(within_s)
 
     def _note(self, happening: Happening) -> None:
         with self._more:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import orjson
+
 from assistant.sandbox.caller import CallRecord, CallReport
 from assistant.sandbox.script import known_scenarios
 from tests.whole_call.house import House, Kept
@@ -12,6 +14,7 @@ class Stage:
 
     def __init__(self, house: House) -> None:
         self.house = house
+        self.token = orjson.loads((house.instance_path / "sandbox.json").read_bytes())["auth_token"]
         self._ringing = {name: house.ring(name) for name in known_scenarios()}
 
     def report(self, name: str) -> CallReport:
