@@ -34,8 +34,8 @@ from assistant.config import Settings, load_settings, with_sandbox_phone
 from assistant.errors import AssistantError, ConfigError
 from assistant.live import Live
 from assistant.rounds import Rounds
+from assistant.sandbox.caller.script import ScenarioError, load_scenario
 from assistant.sandbox.model import SandboxModel
-from assistant.sandbox.script import ScenarioError, load_scenario
 from assistant.store.writer import Store, directly
 from assistant.web import calls, errors, guard, headers, inbox, login, media, webhooks
 from assistant.web.parts import Parts

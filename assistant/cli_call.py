@@ -25,9 +25,9 @@ from flask.cli import with_appcontext
 
 from assistant.errors import StoreError
 from assistant.sandbox.caller import CallRecord, CallReport, SandboxCaller
-from assistant.sandbox.expect import Kept, reasons_against
-from assistant.sandbox.network import Happening
-from assistant.sandbox.script import Scenario, ScenarioError, load_scenario
+from assistant.sandbox.caller.expect import Kept, reasons_against
+from assistant.sandbox.caller.network import Happening
+from assistant.sandbox.caller.script import Scenario, ScenarioError, load_scenario
 from assistant.store.export import export_call
 from assistant.store.schema import open_database
 

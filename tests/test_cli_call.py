@@ -11,8 +11,8 @@ import pytest
 from flask import Flask
 
 from assistant import cli_call
-from assistant.sandbox.far_ends import tone
-from assistant.sandbox.script import load_scenario
+from assistant.sandbox.caller.far_ends import tone
+from assistant.sandbox.caller.script import load_scenario
 from assistant.store import calls
 from assistant.store.schema import open_database
 from tests.sandbox.fake_app import ACCOUNT, TOKEN, FakeApp, Stream

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from assistant.sandbox.model import SandboxModel
-from assistant.sandbox.reply import Pace
+from assistant.sandbox.model.reply import Pace
 from tests.sandbox.model_client import Client
 
 QUICK = Pace(think_s=0.01, transcribe_s=0.03, speed=200)

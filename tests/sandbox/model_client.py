@@ -12,8 +12,8 @@ from openai.types.realtime import RealtimeServerEvent
 from pydantic import BaseModel, TypeAdapter
 
 from assistant import audio
-from assistant.sandbox import sound
 from assistant.sandbox.lines import shipped
+from assistant.sandbox.model import sound
 
 ORACLE: TypeAdapter[Any] = TypeAdapter(RealtimeServerEvent)
 # In session objects, though the type of the request that describes them does not have them.

@@ -1,7 +1,7 @@
 """What the sandbox's model answers, without its socket."""
 
-from assistant.sandbox.brain import Brain, CallTool, Means, Part, Say, lines_in
 from assistant.sandbox.lines import Line, shipped
+from assistant.sandbox.model.brain import Brain, CallTool, Means, Part, Say, lines_in
 
 TOOLS = Means(frozenset({"take_message", "end_call"}), parallel=False)
 

@@ -12,9 +12,9 @@ from websockets.exceptions import ConnectionClosed
 
 from assistant.audio import level
 from assistant.sandbox.caller import CallRecord, CallReport, SandboxCaller
-from assistant.sandbox.far_ends import tone
+from assistant.sandbox.caller.far_ends import tone
+from assistant.sandbox.caller.script import read_scenario
 from assistant.sandbox.lines import shipped
-from assistant.sandbox.script import read_scenario
 from tests.sandbox.fake_app import ACCOUNT, TOKEN, FakeApp, Stream
 
 WAIT_FOR_END = [{"hear": "end", "within_s": 60}]
@@ -152,7 +152,7 @@ def fetch_and_delete(app: FakeApp) -> None:
 
 
 def test_a_caller_who_hangs_up_has_left_a_voicemail_all_the_same(app, monkeypatch):
-    monkeypatch.setattr("assistant.sandbox.caller.RECORDINGS_WAIT_S", 0.1)
+    monkeypatch.setattr("assistant.sandbox.caller.caller.RECORDINGS_WAIT_S", 0.1)
     app.documents["/voice/incoming"] = document(VOICEMAIL.format(url=app.url))
 
     call = ring(app, [{"hear": "tone"}, {"say": "hello"}, {"hang_up": True}])

@@ -3,7 +3,7 @@
 import pytest
 from twilio.twiml.voice_response import Connect, Dial, Gather, VoiceResponse
 
-from assistant.sandbox.documents import read_document
+from assistant.sandbox.caller.documents import read_document
 
 
 def codes(text: str) -> list[int]:

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from assistant.audio import SILENCE
-from assistant.sandbox.playout import PlayOut
+from assistant.sandbox.caller.playout import PlayOut
 
 
 def voice(ms: int, byte: bytes = b"\x10") -> bytes:

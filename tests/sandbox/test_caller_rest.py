@@ -14,8 +14,8 @@ from twilio.http.http_client import TwilioHttpClient
 from twilio.rest import Client
 
 from assistant.audio import decode_ulaw
-from assistant.sandbox.far_ends import tone
-from assistant.sandbox.twilio_rest import Recording, TwilioRest
+from assistant.sandbox.caller.far_ends import tone
+from assistant.sandbox.caller.twilio_rest import Recording, TwilioRest
 from tests.sandbox.fake_app import ACCOUNT, TOKEN
 
 NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from assistant.sandbox.caller import CallRecord
-from assistant.sandbox.documents import Complaint
-from assistant.sandbox.expect import heard_reasons, reasons_against
-from assistant.sandbox.playout import PlayOut
-from assistant.sandbox.script import (
+from assistant.sandbox.caller.documents import Complaint
+from assistant.sandbox.caller.expect import heard_reasons, reasons_against
+from assistant.sandbox.caller.playout import PlayOut
+from assistant.sandbox.caller.script import (
     STRANGERS,
     Caller,
     Expected,
@@ -21,7 +21,7 @@ from assistant.sandbox.script import (
     number_of,
     read_scenario,
 )
-from assistant.sandbox.twilio_rest import Recording
+from assistant.sandbox.caller.twilio_rest import Recording
 
 PROMISED = [
     "barge-in",

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twilio.request_validator import RequestValidator
 
-from assistant.sandbox.webhooks import RetryRule, WebhookFailed, Webhooks, signature, without_fragment
+from assistant.sandbox.caller.webhooks import RetryRule, WebhookFailed, Webhooks, signature, without_fragment
 from tests.sandbox.fake_app import TOKEN, FakeApp
 
 

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from assistant import audio
-from assistant.sandbox import sound
-from assistant.sandbox.ears import Detection, Ears, Heard, SpeechBegan, SpeechEnded, recognise
 from assistant.sandbox.lines import Line, shipped, spoken_by
-from assistant.sandbox.sound import Format
+from assistant.sandbox.model import sound
+from assistant.sandbox.model.ears import Detection, Ears, Heard, SpeechBegan, SpeechEnded, recognise
+from assistant.sandbox.model.sound import Format
 
 CALLER_LINES = spoken_by("caller")
 

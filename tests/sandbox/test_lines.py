@@ -1,9 +1,10 @@
 """The shipped sentences and their sound."""
 
 from assistant import audio
-from assistant.sandbox import lines, mouth
-from assistant.sandbox.brain import rulebook
+from assistant.sandbox import lines
 from assistant.sandbox.lines import bare, shipped
+from assistant.sandbox.model import mouth
+from assistant.sandbox.model.brain import rulebook
 
 
 def test_every_line_has_a_sound_and_all_together_stay_small() -> None:

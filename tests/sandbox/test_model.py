@@ -9,10 +9,10 @@ import re
 import pytest
 
 from assistant import audio
-from assistant.sandbox import lines, mouth
+from assistant.sandbox import lines
 from assistant.sandbox.lines import shipped
-from assistant.sandbox.model import SandboxModel
-from assistant.sandbox.sound import Inlet
+from assistant.sandbox.model import SandboxModel, mouth
+from assistant.sandbox.model.sound import Inlet
 from tests.sandbox.model_client import Client, calls_of, session, text, words_of
 
 # --- hearing and answering ----------------------------------------------------
@@ -321,7 +321,7 @@ IN_THESE_TESTS = {
 
 def test_no_event_is_sent_that_is_not_in_a_test() -> None:
     """The names in the source, against those that come in the tests here, of items, session and faults."""
-    source = "".join((lines.HERE / name).read_text("utf-8") for name in ("session.py", "reply.py"))
+    source = "".join((lines.HERE / "model" / name).read_text("utf-8") for name in ("session.py", "reply.py"))
     source = source.replace("{event}", "conversation.item.input_audio_transcription", 3)
     source = source.replace("{event}", "response.function_call_arguments")
     sent = set(re.findall(r'(?:send|_of_item|_words)\(\s*(?:item, )?f?"([a-z_.]+)"', source))

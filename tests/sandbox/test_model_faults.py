@@ -9,7 +9,7 @@ import websocket
 
 from assistant import audio
 from assistant.sandbox.model import SandboxModel
-from assistant.sandbox.reply import Pace
+from assistant.sandbox.model.reply import Pace
 from tests.sandbox.model_client import Client, text, words_of
 
 KEY = "Authorization: Bearer sk-test"

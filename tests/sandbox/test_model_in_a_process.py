@@ -11,7 +11,7 @@ UNPATCHED = ""
 PATCHED = "from gevent import monkey\nmonkey.patch_all()\n"
 CALL = """
 from assistant.sandbox.model import SandboxModel
-from assistant.sandbox.reply import Pace
+from assistant.sandbox.model.reply import Pace
 from tests.sandbox.model_client import Client, calls_of, text, words_of
 import threading
 

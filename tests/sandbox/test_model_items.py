@@ -3,8 +3,8 @@
 import base64
 
 from assistant import audio
-from assistant.sandbox.ears import recognise
 from assistant.sandbox.lines import shipped
+from assistant.sandbox.model.ears import recognise
 from tests.sandbox.model_client import Client, text, words_of
 
 

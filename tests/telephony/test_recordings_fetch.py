@@ -14,7 +14,7 @@ import pytest
 
 from assistant.audio import silence, wav_header
 from assistant.errors import RestError
-from assistant.sandbox.twilio_rest import Recording, TwilioRest
+from assistant.sandbox.caller.twilio_rest import Recording, TwilioRest
 from assistant.store import Store, callers, calls, export
 from assistant.telephony import recordings
 from assistant.telephony.recordings import catch_up, fetch_voicemail, wav_seconds

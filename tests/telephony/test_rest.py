@@ -13,7 +13,7 @@ import pytest
 
 from assistant.audio import silence
 from assistant.errors import RestError
-from assistant.sandbox.twilio_rest import Recording, TwilioRest
+from assistant.sandbox.caller.twilio_rest import Recording, TwilioRest
 from assistant.telephony import rest as rest_module
 from assistant.telephony.rest import Rest
 from tests.telephony.far_end import ACCOUNT, NINE, NUMBER, TOKEN, Answer, Asked, Call, sid, web_server

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from assistant.sandbox.caller import CallRecord
-from assistant.sandbox.script import Scenario
+from assistant.sandbox.caller.script import Scenario
 from tests.whole_call.house import NO_CAPS, House, Kept, beside, eventually, free_port, script, telephone
 
 KILLS = 4

@@ -26,8 +26,8 @@ import requests
 
 from assistant.config import Settings
 from assistant.sandbox.caller import CallRecord, CallReport, SandboxCaller
-from assistant.sandbox.network import Happening
-from assistant.sandbox.script import Scenario, load_scenario, read_scenario
+from assistant.sandbox.caller.network import Happening
+from assistant.sandbox.caller.script import Scenario, load_scenario, read_scenario
 from assistant.store import preferences
 from assistant.store.export import export_all, export_call
 from assistant.store.schema import open_database

@@ -10,7 +10,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 from assistant.sandbox.caller import CallReport
-from assistant.sandbox.webhooks import Webhooks
+from assistant.sandbox.caller.webhooks import Webhooks
 from tests.whole_call.house import (
     ACCOUNT,
     NO_CAPS,

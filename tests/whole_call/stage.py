@@ -5,7 +5,7 @@ from __future__ import annotations
 import orjson
 
 from assistant.sandbox.caller import CallRecord, CallReport
-from assistant.sandbox.script import known_scenarios
+from assistant.sandbox.caller.script import known_scenarios
 from tests.whole_call.house import House, Kept
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from assistant.sandbox.expect import TOLERANCE_MS, reasons_against, turns_within
+from assistant.sandbox.caller.expect import TOLERANCE_MS, reasons_against, turns_within
 from tests.whole_call.barge_ins import AFTER_MS, BargeIns
 from tests.whole_call.contract import breaches
 

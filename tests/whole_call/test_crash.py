@@ -12,7 +12,7 @@ import pytest
 from requests import Response
 
 from assistant.audio import silence
-from assistant.sandbox.twilio_rest import Recording
+from assistant.sandbox.caller.twilio_rest import Recording
 from tests.telephony.far_end import Call, sid
 from tests.whole_call.contract import breaches
 from tests.whole_call.crashes import CALLERS, KILLS, Crash, Crashes

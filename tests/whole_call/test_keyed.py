@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 
-from assistant.sandbox.expect import reasons_against
+from assistant.sandbox.caller.expect import reasons_against
+from assistant.sandbox.caller.script import known_scenarios
 from assistant.sandbox.lines import shipped
-from assistant.sandbox.script import known_scenarios
 from tests.whole_call.contract import breaches
 from tests.whole_call.house import OWNER_PHONE, TOKEN, TWILIO_NUMBER
 from tests.whole_call.keyed import API_KEY, SECRET_KEY, Keyed

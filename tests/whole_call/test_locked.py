@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from assistant.sandbox.expect import reasons_against
+from assistant.sandbox.caller.expect import reasons_against
 from tests.whole_call.contract import breaches
 from tests.whole_call.house import eventually
 from tests.whole_call.locked import Locked

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import pytest
 
 from assistant.sandbox.caller import CallRecord
-from assistant.sandbox.expect import reasons_against
-from assistant.sandbox.script import Scenario
+from assistant.sandbox.caller.expect import reasons_against
+from assistant.sandbox.caller.script import Scenario
 from tests.whole_call.contract import breaches
 from tests.whole_call.house import NO_CAPS, House, Kept, Ringing, script
 

@@ -6,14 +6,14 @@ import json
 
 import pytest
 
-from assistant.sandbox.expect import (
+from assistant.sandbox.caller.expect import (
     CLOCKS_APART_MS,
     TOLERANCE_MS,
     heard_reasons,
     reasons_against,
     turns_within,
 )
-from assistant.sandbox.script import known_scenarios
+from assistant.sandbox.caller.script import known_scenarios
 from tests.whole_call.contract import breaches
 from tests.whole_call.house import Kept
 from tests.whole_call.sound import RATE_HZ, Voice, assert_alike, read_recording, voices_heard

@@ -22,11 +22,11 @@ from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
 from websockets.sync.server import Server, ServerConnection, serve
 
-from assistant.sandbox.agenda import Agenda
-from assistant.sandbox.ears import recognise
-from assistant.sandbox.faults import FAULTS, Fault
-from assistant.sandbox.reply import Pace
-from assistant.sandbox.session import Close, Drop, Session
+from assistant.sandbox.model.agenda import Agenda
+from assistant.sandbox.model.ears import recognise
+from assistant.sandbox.model.faults import FAULTS, Fault
+from assistant.sandbox.model.reply import Pace
+from assistant.sandbox.model.session import Close, Drop, Session
 
 LARGEST_EVENT = 20 * 1024 * 1024  # the service takes 15 MiB of audio in one event
 BETA_REFUSED = "beta_api_shape_disabled"

@@ -38,11 +38,10 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from .lines import Line, shipped
+from ..lines import Line, shipped
 from .network import OwnerPhone
 
-HERE = Path(__file__).parent
-SCENARIOS = HERE / "scenarios"
+SCENARIOS = Path(__file__).parent.parent / "scenarios"
 STRANGERS = [f"+120255501{number}" for number in range(10, 100)]
 
 STEP_OPTIONS = {

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from itertools import takewhile
 from typing import Any
 
-from assistant.sandbox.brain import CallTool
 from assistant.sandbox.lines import Line
+from assistant.sandbox.model.brain import CallTool
 
 USER_MS_PER_TOKEN = 100
 ASSISTANT_MS_PER_TOKEN = 50

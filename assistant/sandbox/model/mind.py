@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from assistant.sandbox import mouth
-from assistant.sandbox.brain import Brain, Means, Part, Say, lines_in
-from assistant.sandbox.conversation import Conversation, Item
+from assistant.sandbox.model import mouth
+from assistant.sandbox.model.brain import Brain, Means, Part, Say, lines_in
+from assistant.sandbox.model.conversation import Conversation, Item
 
 UNKNOWN_WORDS = "(words)"
 BEGIN_WITH = "begin your next reply"

@@ -11,9 +11,10 @@ import re
 import tomllib
 from dataclasses import dataclass, field
 from functools import cache
+from pathlib import Path
 from typing import Any
 
-from assistant.sandbox.lines import HERE, Line, bare, shipped, spoken_by
+from assistant.sandbox.lines import Line, bare, shipped, spoken_by
 
 CALLER_SAID = re.compile(r"^\W*caller\b\W*(.+)$", re.IGNORECASE | re.MULTILINE)
 
@@ -49,7 +50,7 @@ class Means:
 
 @cache
 def rulebook() -> dict[str, Any]:
-    return tomllib.loads((HERE / "brain.toml").read_text("utf-8"))
+    return tomllib.loads(Path(__file__).with_name("brain.toml").read_text("utf-8"))
 
 
 @dataclass

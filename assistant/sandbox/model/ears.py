@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from assistant import audio
 from assistant.sandbox.lines import Line, spoken_by
-from assistant.sandbox.sound import Format, Inlet
+from assistant.sandbox.model.sound import Format, Inlet
 
 FRAME = 160  # samples: 20 ms
 FRAME_MS = 20

@@ -20,15 +20,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from assistant import audio
-from assistant.sandbox import shapes
-from assistant.sandbox.agenda import Agenda
-from assistant.sandbox.conversation import LAST, LETTERS_PER_TOKEN, Conversation, Item, NoSuchItem
-from assistant.sandbox.ears import Detection, Ears, SpeechBegan, recognise
-from assistant.sandbox.faults import Fault
-from assistant.sandbox.mind import UNKNOWN_WORDS, Mind, write_beside
-from assistant.sandbox.reply import Pace, Reading, Reply, Terms
-from assistant.sandbox.shapes import Refused
-from assistant.sandbox.sound import outlet
+from assistant.sandbox.model import shapes
+from assistant.sandbox.model.agenda import Agenda
+from assistant.sandbox.model.conversation import LAST, LETTERS_PER_TOKEN, Conversation, Item, NoSuchItem
+from assistant.sandbox.model.ears import Detection, Ears, SpeechBegan, recognise
+from assistant.sandbox.model.faults import Fault
+from assistant.sandbox.model.mind import UNKNOWN_WORDS, Mind, write_beside
+from assistant.sandbox.model.reply import Pace, Reading, Reply, Terms
+from assistant.sandbox.model.shapes import Refused
+from assistant.sandbox.model.sound import outlet
 
 SESSION_S = 3600
 EAGERNESS_MS = {

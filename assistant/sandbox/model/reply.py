@@ -14,10 +14,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from assistant.sandbox import mouth
-from assistant.sandbox.brain import CallTool, Part, Say
-from assistant.sandbox.conversation import ASSISTANT_MS_PER_TOKEN, LETTERS_PER_TOKEN, Conversation, Item
-from assistant.sandbox.sound import BYTES_PER_MS, Format, outlet
+from assistant.sandbox.model import mouth
+from assistant.sandbox.model.brain import CallTool, Part, Say
+from assistant.sandbox.model.conversation import ASSISTANT_MS_PER_TOKEN, LETTERS_PER_TOKEN, Conversation, Item
+from assistant.sandbox.model.sound import BYTES_PER_MS, Format, outlet
 
 NewId = Callable[[str], str]
 
