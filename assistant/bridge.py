@@ -394,10 +394,6 @@ class LiveCalls:
         """How many streams are open."""
         return sum(bridge.measured.ended_at is None for bridge in self._all())
 
-    def running(self) -> int:
-        """How many calls are not finished, also those whose caller is gone and whose last words are due."""
-        return len(self._bridges)
-
     def has(self, call_sid: str) -> bool:
         return call_sid in self._bridges
 

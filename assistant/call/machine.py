@@ -291,9 +291,9 @@ class Call:
 
     # --- the end ---
 
-    def _fall_back(self) -> list[Command]:
+    def _fall_back(self, reason: str = "the assistant has failed") -> list[Command]:
         """No way back to a model: the caller comes to the apology and the tone."""
-        return self._leave("model_failed", 1011, "the assistant has failed")
+        return self._leave("model_failed", 1011, reason)
 
     def _shut_down(self, event: ev.ShutDown) -> list[Command]:
         return self._leave("shut_down", 1001, "going away")
@@ -321,7 +321,7 @@ class Call:
     def _timer_fired(self, event: ev.TimerFired) -> list[Command]:
         match event.timer:
             case "not_ready" | "reconnect":
-                return self._fall_back()
+                return self._fall_back("the assistant was not ready in time")
             case "reply_due":
                 return self._still_due()
             case "retry":

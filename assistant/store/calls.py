@@ -250,14 +250,6 @@ def _last_word_ms(db: Database, call_sid: str) -> int:
     return _first(found.fetchone()) or 0
 
 
-def known_sids(db: Database, sids: Iterable[str]) -> set[str]:
-    """Those that have a row, or had one until it was forgotten: nothing is to be made of these again."""
-    sids = list(sids)
-    by_hash = {_sid_hash(sid): sid for sid in sids}
-    gone = _which(db, "gone_calls", "sid_hash", by_hash)
-    return _which(db, "calls", "call_sid", sids) | {by_hash[sid_hash] for sid_hash in gone}
-
-
 def last_alive(db: Database) -> datetime | None:
     """When the server last said that it runs; None: never."""
     text = _first(db.execute("SELECT value FROM house WHERE name = 'last_alive'").fetchone())

@@ -100,7 +100,7 @@ def _call(
         "tool_runs": [_tool_run(run) for run in tool_runs],
         "recordings": [_recording(recording) for recording in recordings],
         "usage": {name: usage.get(name, 0) for name in USAGE},
-        "cost_usd": row["cost_usd"],
+        "cost_usd": round(row["cost_usd"], 6),
         "first_sound_ms": row["first_sound_ms"],
         "response_ms": orjson.loads(row["response_ms"]),
     }

@@ -24,11 +24,13 @@ OWNERS_CALLS_A_DAY = 20
 class Facts:
     """What the database knows about a call that rings. `status`: unknown, open or ended.
 
-    calls_before: of this number today, itself not counted. spent_usd: today, by calls that are over.
+    name: what the owner calls this caller, if anything. calls_before: of this number today, itself not
+    counted. spent_usd: today, by calls that are over.
     """
 
     preferences: Preferences
     standing: str
+    name: str | None
     status: str
     calls_before: int
     spent_usd: float
@@ -42,9 +44,11 @@ def look_up(db: Any, call_sid: str, caller: Caller, now: datetime) -> Facts:
     midnight = start_of_day(kept, now)
     status = calls.status_of(db, call_sid)
     before = calls.calls_today(db, caller.identity, midnight) - (status != "unknown")
+    standing, name = _kept_about(db, caller)
     return Facts(
         preferences=kept,
-        standing=_standing(db, caller),
+        standing=standing,
+        name=name,
         status=status,
         calls_before=max(0, before),
         spent_usd=calls.cost_since(db, midnight),
@@ -58,10 +62,12 @@ def _is_answered(db: Any, call_sid: str) -> bool:
     return row is not None and row["answered_at"] is not None
 
 
-def _standing(db: Any, caller: Caller) -> str:
-    """Where the caller stands by any of their names; blocked beats known."""
-    found = {callers.standing(db, name)["standing"] for name in caller.names}
-    return next((standing for standing in ("blocked", "known") if standing in found), "stranger")
+def _kept_about(db: Any, caller: Caller) -> tuple[str, str | None]:
+    """Where the caller stands, and what the owner calls them, by any of their numbers; blocked beats known."""
+    found = [callers.standing(db, number) for number in caller.names]
+    standings = {kept["standing"] for kept in found}
+    standing = next((worst for worst in ("blocked", "known") if worst in standings), "stranger")
+    return standing, next((kept["name"] for kept in found if kept["name"]), None)
 
 
 def start_of_day(kept: Preferences, now: datetime) -> datetime:

@@ -222,7 +222,7 @@ def _row(rings: _Rings) -> dict[str, Any]:
         "from_number": rings.caller.identity,
         "to_number": read_caller(form.get("To")).identity,
         "forwarded_from": read_caller(form.get("ForwardedFrom")).identity,
-        "caller_name": _text(form, "CallerName"),
+        "caller_name": rings.facts.name or _text(form, "CallerName"),
         "trust": rings.call.trust,
         "stir_verstat": _text(form, "StirVerstat"),
         "started_at": datetime.now(UTC),

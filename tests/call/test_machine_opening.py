@@ -47,7 +47,7 @@ def test_a_model_that_is_not_ready_after_5_s_is_given_up():
     assert not line.call.ended
     line.wait(20)
 
-    assert [command.code for command in line.done(do.ClosePhone)] == [1011]
+    assert line.done(do.ClosePhone) == [do.ClosePhone(1011, "the assistant was not ready in time")]
     assert len(line.done(do.CloseModel)) == 1
     assert line.call.ended_because == "model_failed"
 

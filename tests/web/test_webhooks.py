@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from assistant.bridge import LiveCalls
-from assistant.store import Store, calls
+from assistant.store import Store, callers, calls
 from assistant.store.schema import as_time
 from assistant.web import books
 from tests.web.telephone import (
@@ -215,6 +215,15 @@ def test_a_call_has_its_row_before_it_is_answered(exchange: Exchange):
         None,
         None,
     )
+
+
+def test_a_caller_is_called_what_the_owner_calls_them(exchange: Exchange):
+    exchange.store.write(callers.set_caller, ANA, name="Ana from the gym", standing="stranger")
+    exchange.rings(CallerName="WIRELESS CALLER")
+
+    call = exchange.call()
+    assert call is not None
+    assert call["caller_name"] == "Ana from the gym"
 
 
 @pytest.mark.parametrize(
