@@ -29,10 +29,10 @@ from flask import Flask
 
 from assistant import cli, cli_call
 from assistant.answering import Answering, no_limit
-from assistant.bridge import LiveCalls
 from assistant.config import Settings, load_settings, with_sandbox_phone
 from assistant.errors import AssistantError, ConfigError
 from assistant.live import Live
+from assistant.live_calls import LiveCalls
 from assistant.rounds import Rounds
 from assistant.sandbox.caller.script import ScenarioError, load_scenario
 from assistant.sandbox.model import SandboxModel

@@ -16,11 +16,12 @@ from functools import partial
 from typing import Any, Literal
 
 from assistant import prompt
-from assistant.bridge import Bridge, CallClock, LiveCalls, Phone
+from assistant.bridge import Bridge, CallClock, Phone
 from assistant.call.machine import Call
 from assistant.call.plan import CallPlan
 from assistant.config import Settings
 from assistant.live import Live
+from assistant.live_calls import LiveCalls
 from assistant.realtime.client import ModelAddress, RealtimeClient
 from assistant.realtime.models import fitting_voice
 from assistant.realtime.session import SessionWish

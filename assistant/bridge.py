@@ -14,7 +14,7 @@ import logging
 import queue
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Protocol
@@ -22,6 +22,7 @@ from typing import Any, Protocol
 from assistant.call import commands as do
 from assistant.call import events as ev
 from assistant.call.machine import Call
+from assistant.call.names import Names
 from assistant.errors import AssistantError, ModelGone, PhoneLost, RestError
 from assistant.live import Live
 from assistant.realtime.usage import Usage
@@ -111,6 +112,7 @@ class Bridge:
         self._inbox: queue.SimpleQueue[tuple[int, ev.Event]] = queue.SimpleQueue()
         self._timers: dict[str, int] = {}
         self._model: ModelSide | None = None
+        self._names = Names(1)
         self._sessions: list[ModelSide] = []
         self._tools: list[threading.Thread] = []
         self._over = threading.Event()
@@ -130,6 +132,11 @@ class Bridge:
     def ended_because(self) -> str | None:
         """Why the assistant's part ended; None while it has not."""
         return self._call.ended_because
+
+    @property
+    def caller_gone(self) -> bool:
+        """True once the phone's side is over; last words may still be due."""
+        return self.measured.ended_at is not None
 
     # --- the loop ------------------------------------------------------------
 
@@ -241,15 +248,16 @@ class Bridge:
         self._model = session
         self._sessions.append(session)
         number = len(self._sessions)
+        names = self._names = Names(number)
 
         def put(event: ev.Event) -> None:
-            self._inbox.put((number, event))
+            self._inbox.put((number, names.ours(event)))
 
         threading.Thread(target=session.run, args=(put,), name="model", daemon=True).start()
 
     def _to_model(self, command: do.Command) -> None:
         if self._model is not None:
-            self._model.send(command)
+            self._model.send(self._names.theirs(command))
 
     def _model_gone(self, reason: str) -> None:
         """A write failed. The session is told lost once, by us; its own word comes too late."""
@@ -381,44 +389,3 @@ _CARRY_OUT: dict[type[do.Command], Callable[[Bridge, Any], None]] = {
     do.NoteFirstSound: Bridge._first_sound,
     do.NoteResponseTime: Bridge._response_time,
 }
-
-
-class LiveCalls:
-    """The calls whose media stream is open. `draining`: the program is about to leave."""
-
-    def __init__(self) -> None:
-        self.draining = False
-        self._bridges: dict[str, Bridge] = {}
-
-    def count(self) -> int:
-        """How many streams are open."""
-        return sum(bridge.measured.ended_at is None for bridge in self._all())
-
-    def has(self, call_sid: str) -> bool:
-        return call_sid in self._bridges
-
-    def cost_usd(self) -> float:
-        """What the running calls have cost so far."""
-        return sum(bridge.cost_usd for bridge in self._all())
-
-    def serve(self, bridge: Bridge) -> None:
-        """Serve a call and know it as live meanwhile."""
-        self._bridges[bridge.call_sid] = bridge
-        try:
-            bridge.run()
-        finally:
-            del self._bridges[bridge.call_sid]
-
-    def hung_up(self, call_sid: str) -> None:
-        """The telephone company says that this call is over."""
-        bridge = self._bridges.get(call_sid)
-        if bridge is not None:
-            bridge.put(ev.CallerGone(hung_up=True, at_ms=bridge.clock()))
-
-    def close_all(self, code: int = 1001) -> None:
-        """Close every stream; callers come to the apology."""
-        for bridge in self._all():
-            bridge.put(ev.ShutDown(at_ms=bridge.clock()))
-
-    def _all(self) -> Iterable[Bridge]:
-        return tuple(self._bridges.values())

@@ -270,7 +270,7 @@ class Server:
     """Serves until it is told to leave.
 
     live: how many calls are live now. on_drain: called once, at the first signal. close_calls: close every
-    call's socket with this WebSocket code. drain_seconds: how long live calls are waited for.
+    call's socket as going away. drain_seconds: how long live calls are waited for.
     Port 0 takes a free one (`port` says which).
     """
 
@@ -282,7 +282,7 @@ class Server:
         *,
         live: Callable[[], int],
         on_drain: Callable[[], None],
-        close_calls: Callable[[int], None],
+        close_calls: Callable[[], None],
         drain_seconds: float,
     ) -> None:
         self.host = host
@@ -339,7 +339,7 @@ class Server:
         while self.live() and time.monotonic() < until and not self._at_once.wait(0.1):
             pass
         if self.live():
-            self.close_calls(1001)
+            self.close_calls()
             _wait(lambda: self.live() == 0, CUT_SECONDS)
         self._listener.stop_accepting()
         _wait(lambda: self._listener.busy == 0, LEAVE_SECONDS)

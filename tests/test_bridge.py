@@ -12,13 +12,14 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from assistant.bridge import Bridge, LiveCalls
+from assistant.bridge import Bridge
 from assistant.call import commands as do
 from assistant.call import events as ev
 from assistant.call.machine import Call
 from assistant.call.plan import CallPlan
 from assistant.errors import ModelGone, PhoneLost, RestError
 from assistant.live import Live
+from assistant.live_calls import LiveCalls
 from assistant.realtime.usage import Usage
 from assistant.store import calls, export
 from assistant.store.recordings import CallRecorder
@@ -224,6 +225,18 @@ def test_a_model_that_stalls_is_replaced_and_told_what_was_said(house):
     assert call["cost_usd"] == 0.02
 
 
+def test_a_session_that_names_its_items_like_the_one_before_loses_nothing(house):
+    here = house(reply(1, "Hello."), reply(1, "Where were we?"))
+    here.until(lambda: here.store.read(export.export_call, SID)["turns"])
+    here.models[0].say(ev.SpeechStarted("item_9", at_ms=here.bridge.clock()))
+    here.models[0].say(ev.SpeechStopped("item_9", at_ms=here.bridge.clock()))
+    here.models[0].say(ev.ModelLost("gone", at_ms=here.bridge.clock()))
+    here.until(lambda: len(here.store.read(export.export_call, SID)["turns"]) == 2)
+    here.hear(hung_up)
+
+    assert [turn["text"] for turn in here.over()["turns"]] == ["Hello.", "Where were we?"]
+
+
 def test_a_phone_that_does_not_take_a_write_is_a_lost_line(house):
     here = house()
     here.until(lambda: here.models and here.models[0].sent)
@@ -248,7 +261,7 @@ def test_leaving_closes_the_stream_as_going_away(house):
     here.until(lambda: here.phone.played)
     assert here.live_calls.has(SID)
     assert here.live_calls.cost_usd() == 0.01
-    here.live_calls.close_all(1001)
+    here.live_calls.close_all()
     call = here.over()
 
     assert here.phone.closed[0] == 1001

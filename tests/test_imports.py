@@ -24,7 +24,7 @@ ROWS = [
     {"bridge", "lobby"},
     {"tools"},
     {"telephony", "realtime", "calendars", "notify"},
-    {"store", "live"},
+    {"store", "live", "live_calls"},
     {"call", "prompt", "trust", "config"},
     {"audio", "errors"},  # the ruler and the words that all the others share
 ]

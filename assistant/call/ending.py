@@ -46,6 +46,7 @@ class Ending:
         self._goodbye_ask = plan.farewell_ask
         self._said = False  # the goodbye has been generated
         self._time_is_up = False
+        self._latest_ms: int | None = None  # when a goodbye at the time limit must have begun
         self._transferring = False
         self._prompts = 0
         self._wish: _Wish | None = None
@@ -59,6 +60,11 @@ class Ending:
     def final(self) -> bool:
         """True when the caller cannot call the ending off any more."""
         return self.hanging_up or self._time_is_up
+
+    @property
+    def parted(self) -> bool:
+        """True when both sides have taken leave: the caller has no message that a tone could take."""
+        return self._because is not None and not self.final
 
     @property
     def decided(self) -> str | None:
@@ -142,7 +148,11 @@ class Ending:
     def say_goodbye(self, at_ms: int) -> list[Command]:
         """Ask for the goodbye; again, when the session that was to say it is lost."""
         self._said = False
-        return [*self._replies.insist(self._goodbye_ask), StartTimer("closing", at_ms + GOODBYE_MS)]
+        due_ms = at_ms + GOODBYE_MS
+        if self._time_is_up:
+            # However many sessions fail to say it: the call does not go on for that.
+            due_ms = self._latest_ms = min(due_ms, self._latest_ms or due_ms)
+        return [*self._replies.insist(self._goodbye_ask), StartTimer("closing", due_ms)]
 
     def _wait_until_heard(self, at_ms: int) -> list[Command]:
         return [StartTimer("closing", at_ms + self._voice.remaining_ms(at_ms) + MARGIN_MS)]

@@ -87,6 +87,7 @@ class Call:
         return [
             StartTimer("not_ready", event.at_ms + NOT_READY_MS),
             StartTimer("limit", event.at_ms + self._plan.max_call_ms),
+            *self._voice.began(event.at_ms),
         ]
 
     def _caller_audio(self, event: ev.CallerAudio) -> list[Command]:
@@ -214,7 +215,7 @@ class Call:
         if overtaken and not event.fatal:
             return []
         if event.fatal or not self._replies.may_retry():
-            return self._fall_back()
+            return self._ending.hang_up(self._now_ms) if self._ending.parted else self._fall_back()
         return [StartTimer("retry", self._now_ms + RETRY_MS)]
 
     def _reply_refused(self, event: ev.ReplyRefused) -> list[Command]:

@@ -10,7 +10,8 @@ that everything before it has been played. Between two marks the stream's own cl
 fills in, not far past the next mark, which would have come back.
 
 Neither source is exact: a mark needs a while to come back, and what we send needs one
-to get there. So the phone is believed to be as late as its marks, less what a mark's way back takes.
+to get there. So the phone is believed to be as late as its marks, less what their way takes: there and
+back, as measured by marks on the still empty queue, which come back at once.
 
 A clear makes the phone send back every outstanding mark at once, exactly as if it
 had been played. So marks carry a generation number, a clear begins a new generation,
@@ -28,7 +29,9 @@ from assistant.audio import BYTES_PER_MS
 
 PIECE_BYTES = 200 * BYTES_PER_MS  # the longest stretch without a mark: what models like to send at once
 MARK_AFTER_BYTES = 100 * BYTES_PER_MS  # the shortest, but for an item's end
-MARK_TRAVEL_MS = 35  # a mark takes 0 to 60 ms to come back
+MARK_TRAVEL_MS = 35  # there and back, while it has not been measured, and at the least
+LONGEST_TRAVEL_MS = 500
+PROBES = 3
 WIRE_STALL_MS = 1_000  # without a frame for longer, the phone has stopped sending them: it is not the wire
 CLOCK_DRIFT = 0.001  # more than two quartz clocks ever differ
 
@@ -131,6 +134,9 @@ class Playback:
     _confirmed: int = 0
     _anchor: tuple[float, float] = (0, 0.0)  # at this position, at this time at the earliest
     _late_ms: deque[float] = field(default_factory=lambda: deque([0.0] * 4, 4))  # the latest marks
+    _travel_ms: float = MARK_TRAVEL_MS
+    _probed_at_ms: list[int] = field(default_factory=list)  # when each probe was sent, by the loop's clock
+    _probes_ms: list[int] = field(default_factory=list)  # how long each took
     _items: list[SpokenItem] = field(default_factory=list)
     _pieces: deque[_Piece] = field(default_factory=deque)
 
@@ -138,6 +144,20 @@ class Playback:
     def idle(self) -> bool:
         """True when everything that was sent is known to be played."""
         return self._confirmed >= self._sent
+
+    def probe(self, at_ms: int) -> Iterator[str]:
+        """The name of a mark that measures the way, when there is nothing that would hold it up."""
+        if len(self._probed_at_ms) == len(self._probes_ms) < PROBES and not self._sent:
+            self._probed_at_ms.append(at_ms)
+            yield f"way:{len(self._probed_at_ms)}"
+
+    def probed(self, name: str, at_ms: int) -> Iterator[str]:
+        """A mark came back. If it was a probe, that is how long the way is; yields the next probe."""
+        if self._probed_at_ms and name == f"way:{len(self._probed_at_ms)}" and len(self._probes_ms) < PROBES:
+            self._probes_ms.append(at_ms - self._probed_at_ms[-1])
+            # The quickest: the others were held up on the way.
+            self._travel_ms = min(max(MARK_TRAVEL_MS, min(self._probes_ms)), LONGEST_TRAVEL_MS)
+            yield from self.probe(at_ms)
 
     @property
     def items(self) -> list[SpokenItem]:
@@ -151,12 +171,12 @@ class Playback:
     def position(self, moment: Moment) -> float:
         """How many bytes of this generation have been played at that moment."""
         position, at_ms = self._anchor
-        late_ms = max(0.0, min(self._late_ms) - MARK_TRAVEL_MS)
+        late_ms = max(0.0, min(self._late_ms) - self._travel_ms)
         estimate = position + (moment.now_ms - at_ms - late_ms) * BYTES_PER_MS
         limit = float(self._sent)
         if self._marks:
             # Further than a little past the next mark cannot be: we would have been told.
-            untold_ms = moment.now_ms - moment.told_ms + MARK_TRAVEL_MS
+            untold_ms = moment.now_ms - moment.told_ms + self._travel_ms
             limit = min(limit, self._marks[0][1] + untold_ms * BYTES_PER_MS)
         return min(max(estimate, self._confirmed), limit)
 

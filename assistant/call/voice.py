@@ -61,6 +61,10 @@ class Voice:
 
     # --- the caller's side of the line ---
 
+    def began(self, at_ms: int) -> list[Command]:
+        """The phone's stream has begun: measure how long the way there and back is."""
+        return [PlaceMark(name) for name in self._playback.probe(at_ms)]
+
     def hear(self, event: ev.CallerAudio) -> list[Command]:
         """The caller's sound moves the stream's clock, and is recorded once they know that it is."""
         self._clock.frame(event.timestamp_ms, len(event.payload) / BYTES_PER_MS, event.at_ms)
@@ -147,8 +151,9 @@ class Voice:
     def mark_returned(self, event: ev.MarkReturned) -> list[Command]:
         """Everything up to a mark has been played, or thrown away by a clear."""
         moment = self._clock.at(event.at_ms)
+        probes = [PlaceMark(name) for name in self._playback.probed(event.name, event.at_ms)]
         heard, over = self._playback.returned(event.name, moment)
-        commands = self._record(heard) + self._heard_whole(over, event.at_ms)
+        commands = [*probes, *self._record(heard), *self._heard_whole(over, event.at_ms)]
         self._listen_for_disclosure(moment)
         return commands
 

@@ -63,7 +63,7 @@ def _is_answered(db: Any, call_sid: str) -> bool:
 
 
 def _kept_about(db: Any, caller: Caller) -> tuple[str, str | None]:
-    """Where the caller stands, and what the owner calls them, by any of their numbers; blocked beats known."""
+    """Where the caller stands, and the name kept for them, by any of their numbers; blocked beats known."""
     found = [callers.standing(db, number) for number in caller.names]
     standings = {kept["standing"] for kept in found}
     standing = next((worst for worst in ("blocked", "known") if worst in standings), "stranger")

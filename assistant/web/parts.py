@@ -19,9 +19,10 @@ from typing import Any, Literal, Protocol, cast
 
 from flask import Flask, current_app
 
-from assistant.bridge import LiveCalls, Phone
+from assistant.bridge import Phone
 from assistant.config import Settings
 from assistant.live import Live
+from assistant.live_calls import LiveCalls
 from assistant.store.writer import Store, directly
 from assistant.telephony.dials import RunningDials
 from assistant.telephony.phone import no_limit

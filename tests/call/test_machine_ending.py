@@ -280,3 +280,17 @@ def test_shut_down_closes_the_stream_as_going_away(line):
 
     assert [command.code for command in line.done(do.ClosePhone)] == [1001]
     assert line.tell(ev.CallerGone, hung_up=True) == []
+
+
+def test_a_farewell_that_fails_twice_is_a_hang_up_and_no_tone():
+    line = Line()
+    line.opens()
+    line.says("u1", "That's all, thank you.", previous="greeting")
+    line.wants_to_end()
+    for response_id in ("r_bye", "r_bye_again"):
+        line.tell(ev.ReplyStarted, response_id)
+        line.tell(ev.ReplyDone, response_id, "failed", error_code="rate_limit_exceeded")
+        line.wait(1_600)
+
+    assert len(line.done(do.HangUp)) == 1
+    assert line.done(do.ClosePhone) == []

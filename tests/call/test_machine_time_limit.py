@@ -133,3 +133,14 @@ def test_a_limit_that_comes_while_the_model_is_away_is_told_when_it_is_back(line
     line.hangs_up()
 
     assert line.call.ended_because == "time_limit"
+
+
+def test_sessions_that_cannot_say_goodbye_do_not_make_the_call_longer(line):
+    line.tell(ev.TimerFired, "limit")
+    line.wait(8_500)
+    line.tell(ev.ModelReady)
+    line.wait(1_400)
+    assert line.done(do.HangUp) == []
+    line.wait(200)
+
+    assert len(line.done(do.HangUp)) == 1

@@ -169,6 +169,26 @@ def test_heard_is_never_more_than_sent_whatever_the_order(operations):
             assert playback.position(at(now_ms)) >= position
 
 
+def test_the_way_is_measured_on_the_empty_queue_and_the_quickest_counts():
+    playback = Playback()
+    names = [*playback.probe(0)]
+    for took_ms in (180, 120, 140):
+        assert len(names) == 1
+        names = [*playback.probed(names[0], playback._probed_at_ms[-1] + took_ms)]
+
+    assert names == []
+    assert playback._travel_ms == 120
+
+
+def test_a_probe_behind_sound_would_measure_the_sound():
+    playback = Playback()
+    first = [*playback.probe(0)]
+    send(playback, "a", 500)
+
+    assert [*playback.probed(first[0], 60)] == []
+    assert playback._travel_ms == 60
+
+
 # --- the phone's clock -------------------------------------------------------
 
 
@@ -222,6 +242,14 @@ def slow(rng: random.Random) -> float:
     return 60.0
 
 
+def far(rng: random.Random) -> float:
+    return 150.0
+
+
+def far_and_uneven(rng: random.Random) -> float:
+    return rng.uniform(100, 140)
+
+
 def still(rng: random.Random) -> float:
     return 0.0
 
@@ -231,6 +259,8 @@ LINES = {
     "still": (still, still),
     "slow marks": (slow, still),
     "uneven marks": (uneven, still),
+    "far away": (far, still),
+    "far away and uneven": (far_and_uneven, jitter),
     "jittery": (still, jitter),
     "bursts": (still, bursts),
     "all of it": (uneven, jitter),

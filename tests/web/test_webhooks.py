@@ -14,7 +14,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from assistant.bridge import LiveCalls
+from assistant.live_calls import LiveCalls
 from assistant.store import Store, callers, calls
 from assistant.store.schema import as_time
 from assistant.web import books
