@@ -70,9 +70,9 @@ PROGRAM = """
         finally:
             sockets.discard(ws)
 
-    def close_calls(code):
+    def close_calls():
         for ws in list(sockets):
-            ws.close(code)
+            ws.close(1001)
 
     house = server.Server(app, "127.0.0.1", PORT, live=lambda: len(sockets), on_drain=draining.set,
                           close_calls=close_calls, drain_seconds=DRAIN)

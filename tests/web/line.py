@@ -91,7 +91,7 @@ def under_gevent(folder: Path) -> None:
     exchange = prepared(folder)
     exchange.parts.within = gevent_parts().within
     server = Server(
-        exchange.app, "127.0.0.1", 0, live=lambda: 0, on_drain=lambda: None, close_calls=lambda code: None,
+        exchange.app, "127.0.0.1", 0, live=lambda: 0, on_drain=lambda: None, close_calls=lambda: None,
         drain_seconds=0,
     )  # fmt: skip
     server.listen()
