@@ -13,8 +13,10 @@ run: .venv/installed
 call: .venv/installed
 	@exec $(BIN)/flask call "$(SCENARIO)"
 
+# Whole calls run in real time and by themselves, so that what they measure is the program.
 test: .venv/installed-dev
-	@exec $(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -n 2 --dist loadfile --ignore=tests/whole_call
+	@exec $(BIN)/python -m pytest tests/whole_call
 
 check: .venv/installed-dev
 	@$(BIN)/ruff format --check .

@@ -42,6 +42,7 @@ HEADER_SECONDS = 10  # from a new connection, or the first byte of a further req
 IDLE_SECONDS = 150  # between requests: longer than tunnels keep theirs (90-120 s), so that they close first
 BODY_SECONDS = 10
 WRITE_SECONDS = 30  # one write to a peer that has stopped reading
+CALLBACK_SECONDS = 0.7  # after the last call: the telephone company still tells of its end
 LEAVE_SECONDS = 1.0  # for answers still on their way when the process leaves
 CUT_SECONDS = 3.0  # for calls that were cut: their frames, and what the store still has to hear of them
 CLOSE_SECONDS = 1.0  # for a WebSocket's peer to take note of the end
@@ -336,8 +337,11 @@ class Server:
         self.on_drain()
         log.info("leaving: %d live calls", self.live())
         until = time.monotonic() + self.drain_seconds
+        waited = bool(self.live())
         while self.live() and time.monotonic() < until and not self._at_once.wait(0.1):
             pass
+        if waited and not self.live():
+            self._at_once.wait(CALLBACK_SECONDS)
         if self.live():
             self.close_calls()
             _wait(lambda: self.live() == 0, CUT_SECONDS)

@@ -49,6 +49,7 @@ class Phone:
 
     def __init__(self, way_back: Delay) -> None:
         self.sounds: list[Sound] = []
+        self.given_back: list[str] = []  # marks
         self._way_back = way_back
         self._free_ms = 0.0  # when everything queued has been played
         self._marks: list[tuple[float, str]] = []  # (comes back at, name), in order
@@ -93,7 +94,8 @@ class Phone:
         return self._marks[0][0] if self._marks else None
 
     def take_mark(self) -> str:
-        return self._marks.pop(0)[1]
+        self.given_back.append(self._marks.pop(0)[1])
+        return self.given_back[-1]
 
 
 def no_delay() -> float:

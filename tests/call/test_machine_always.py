@@ -85,7 +85,9 @@ def happen(line: Line, what: str, number: int) -> None:
         case "nothing":
             line.tell(ev.NothingCommitted)
         case "old mark":
-            line.tell(ev.MarkReturned, f"0:{number}")
+            # Once more, and out of turn.
+            for name in line.phone.given_back[number : number + 1]:
+                line.tell(ev.MarkReturned, name)
         case "limit":
             line.tell(ev.TimerFired, "limit")
         case "gone":
