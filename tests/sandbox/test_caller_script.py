@@ -183,3 +183,10 @@ def test_what_the_app_says_was_heard_is_compared_with_what_the_phone_played():
     assert list(heard_reasons(seen, near)) == []
     far = kept(turns=[earlier, question, turn("I", started_ms=2990, heard_ms=1359, interrupted=True)])
     assert list(heard_reasons(seen, far)) == ["heard_ms is 2359 where the phone played 2400 ms"]
+
+
+def test_strangers_who_ring_at_once_have_different_numbers():
+    caller = load_scenario("message").callers[0]
+    numbers = {number_of(caller, "+12025550101") for _ in range(len(STRANGERS))}
+
+    assert numbers == set(STRANGERS)
