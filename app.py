@@ -19,7 +19,7 @@ import os
 import socket
 import sys
 from collections.abc import Callable
-from contextlib import AbstractContextManager, suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -28,7 +28,7 @@ import orjson
 from flask import Flask
 
 from assistant import cli, cli_call
-from assistant.answering import Answering, no_limit
+from assistant.answering import Answering
 from assistant.config import Settings, load_settings, with_sandbox_phone
 from assistant.errors import AssistantError, ConfigError
 from assistant.live import Live
@@ -49,7 +49,7 @@ class Hands:
 
     in_writer: Callable[..., Any] = directly
     in_pool: Callable[..., Any] = directly
-    within: Callable[[float], AbstractContextManager[Any]] = no_limit
+    within: Callable[[float], AbstractContextManager[Any]] = nullcontext
 
 
 def create_app(
@@ -57,8 +57,12 @@ def create_app(
     hands: Hands | None = None,
     model_url: Callable[[str | None], str] | None = None,
 ) -> Flask:
-    """All parts, put together; nothing is opened. model_url: the sandbox model's address by scenario."""
-    settings = settings or settings_or_exit()
+    """All parts, put together; nothing is opened. model_url: the sandbox model's address by scenario.
+
+    With no settings given it is a command's app: it reads them, and ends the program when they are wrong.
+    """
+    if settings is None:
+        return app_for_a_command()
     hands = hands or Hands()
     store = Store(settings.database, in_writer=hands.in_writer, in_pool=hands.in_pool)
     live, live_calls = Live(), LiveCalls()
@@ -70,7 +74,6 @@ def create_app(
         live=live,
         live_calls=live_calls,
         serve_call=answering.serve_call,
-        in_pool=hands.in_pool,
         within=hands.within,
     )
     for part in (login, guard, headers, errors, inbox, calls, webhooks, media, cli, cli_call):
@@ -78,10 +81,10 @@ def create_app(
     return app
 
 
-def settings_or_exit() -> Settings:
-    """The settings; with wrong ones every problem is told, one line each, and the program ends."""
+def app_for_a_command() -> Flask:
+    """The app as `flask` asks for it; with wrong settings every problem is told, one line each."""
     try:
-        return load_settings()
+        return create_app(load_settings())
     except ConfigError as error:
         sys.exit(complaint(error, 2))
 
@@ -103,22 +106,27 @@ def main() -> int:
         logging.getLogger(chatty).setLevel(logging.WARNING)
     try:
         settings = load_settings()
-        settings.instance_path.mkdir(mode=0o700, parents=True, exist_ok=True)
-    except ConfigError as error:
+        lock = alone_in(settings.instance_path)
+        if lock is None:
+            print(f"Afterbeep is already running on {settings.instance_path}.", file=sys.stderr)
+            return 1
+        with lock:
+            serve(settings)
+    except AssistantError as error:
         return complaint(error, 2)
-    except OSError as error:
-        return complaint(ConfigError([f"INSTANCE_PATH: cannot be made: {error.strerror}"]), 2)
-    lock = alone_in(settings.instance_path)
-    if lock is None:
-        print(f"Afterbeep is already running on {settings.instance_path}.", file=sys.stderr)
-        return 1
-    with lock:
-        return serve(settings)
+    return 0
 
 
 def alone_in(instance_path: Path) -> IO[str] | None:
-    """The instance's lock, held while the file is open; None when another program holds it."""
-    lock = (instance_path / "server.lock").open("w")
+    """The instance's lock, held while the file is open; None when another program holds it.
+
+    The folder is made when it is missing. Raises ConfigError when it is not ours to write.
+    """
+    try:
+        instance_path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        lock = (instance_path / "server.lock").open("w")
+    except OSError as error:
+        raise ConfigError([f"INSTANCE_PATH: {error.filename}: {error.strerror}"]) from error
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
@@ -127,7 +135,7 @@ def alone_in(instance_path: Path) -> IO[str] | None:
     return lock
 
 
-def serve(settings: Settings) -> int:
+def serve(settings: Settings) -> None:
     """Recover, start what runs beside the pages, listen; leave when told to and no call is live."""
     from assistant.server import Server, gevent_parts
 
@@ -160,14 +168,11 @@ def serve(settings: Settings) -> int:
         rounds.begin()
         greet(app, settings)
         server.serve()
-    except AssistantError as error:
-        return complaint(error, 2)
     finally:
         rounds.stop()
         if sandbox:
             sandbox.stop()
         parts.store.stop()
-    return 0
 
 
 def with_port(settings: Settings) -> Settings:
@@ -218,7 +223,7 @@ class Sandbox:
 
 def greet(app: Flask, settings: Settings) -> None:
     """Tell the terminal where we are and how to get in."""
-    token = app.extensions["afterbeep_login_links"].issue()
+    token = login.login_links(app).issue()
     say(f"Afterbeep is at {settings.local_url}/")
     say(f"To log in, open this link within 15 minutes; it works once: {settings.url('/login/' + token)}")
     if settings.sandbox:

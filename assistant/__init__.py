@@ -6,6 +6,7 @@
                                       telephony.twiml the answer: talk to the assistant; should its
                                                       socket ever close, an apology and a recording
     Twilio ═ WS /voice/stream ══════▶ web.media       may this socket in? (signature, one-time token)
+                                      answering       makes the parts of this call and puts them together
                                       bridge          one inbox, one loop, one writer per socket
       the caller's frames ──────────▶ telephony.streams ──▶ event   ┐
       the model's events ───────────▶ realtime.wire ──────▶ event   ├─▶ call.machine ─▶ commands
@@ -19,8 +20,8 @@
 
 `call` is the heart and does no I/O: events in, commands out. It has never heard of JSON, of Twilio
 or of OpenAI. `prompt` says what the model is told, `audio` is the one ruler for sound, `errors` the one
-tree of what can go wrong. app.py puts the parts together, `server` serves them and `cli` are the
-commands beside them.
+tree of what can go wrong. app.py puts the parts together, `server` serves them, `rounds` is what is done
+beside the calls, and `cli` are the commands. `live_calls` knows which calls are running, `live` who watches.
 
 `sandbox` is the other end of every socket, a caller and a model by a second hand, so that all of this
 runs with no keys; it shares nothing with the rest but `audio`.

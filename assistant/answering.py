@@ -12,8 +12,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import partial
-from typing import Any, Literal
+from typing import Any
 
 from assistant import prompt
 from assistant.bridge import Bridge, CallClock, Phone
@@ -30,13 +29,9 @@ from assistant.store.preferences import Preferences, load
 from assistant.store.recordings import DIRECTORY, CallRecorder
 from assistant.store.writer import Store, directly
 from assistant.tools.toolbox import Toolbox, ToolContext
+from assistant.trust import Trust
 
 log = logging.getLogger(__name__)
-
-
-def no_limit(seconds: float) -> AbstractContextManager[None]:
-    """No time limit, where nobody hands one in."""
-    return nullcontext()
 
 
 def call_plan(preferences: Preferences, *, transcribes: bool) -> CallPlan:
@@ -66,7 +61,7 @@ class Answering:
     live: Live
     live_calls: LiveCalls
     in_pool: Callable[..., Any] = directly
-    within: Callable[[float], AbstractContextManager[Any]] = no_limit
+    within: Callable[[float], AbstractContextManager[Any]] = nullcontext
     model_url: Callable[[str | None], str] | None = None
 
     def serve_call(
@@ -75,7 +70,7 @@ class Answering:
         *,
         call_sid: str,
         number: str | None,
-        trust: Literal["stranger", "known"],
+        trust: Trust,
         scenario: str | None = None,
     ) -> str | None:
         """Serve one call from its stream's start to its end; blocks. Returns its `ended_because`.
@@ -107,7 +102,7 @@ class Answering:
         preferences: Preferences,
         toolbox: Toolbox,
         number: str | None,
-        trust: Literal["stranger", "known"],
+        trust: Trust,
     ) -> SessionWish:
         voice, warning = fitting_voice(preferences.voice)
         if warning:
@@ -148,7 +143,7 @@ class Answering:
 
     def _recorder(self, call_sid: str) -> CallRecorder | None:
         try:
-            return CallRecorder(self.settings.instance_path / DIRECTORY, call_sid, partial(self.in_pool))
+            return CallRecorder(self.settings.instance_path / DIRECTORY, call_sid, self.in_pool)
         except OSError as error:
             log.error("this call is not recorded: %s", error.strerror)
             return None

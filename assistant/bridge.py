@@ -377,6 +377,7 @@ _CARRY_OUT: dict[type[do.Command], Callable[[Bridge, Any], None]] = {
     do.TruncateReply: Bridge._to_model,
     do.TellModel: Bridge._to_model,
     do.AnswerTool: Bridge._to_model,
+    do.ReportTool: Bridge._to_model,
     do.RemindModel: Bridge._to_model,
     do.ConnectModel: Bridge._open_session,
     do.CloseModel: Bridge._close_model,

@@ -145,6 +145,8 @@ def _of_others(one: Import) -> str | None:
         return f"the sandbox uses {', '.join(sorted(SANDBOX_MAY_USE))} and the standard library"
     if one.unit in NO_IO and library in IO:
         return f"{one.unit} does no I/O"
+    if one.unit == "call" and library in ("json", "orjson"):
+        return "a call has never heard of JSON"
     return None
 
 
@@ -172,6 +174,7 @@ def test_the_map_imports_nothing():
         ("assistant/telephony/rest.py", "from assistant.realtime.client import x", "one row"),
         ("assistant/telephony/rest.py", "from ..realtime import client", "one row"),
         ("assistant/call/machine.py", "from assistant import trust", "one row"),
+        ("assistant/call/tools.py", "import orjson", "JSON"),
         ("assistant/web/inbox.py", "from assistant import cli_call", "one row"),
         ("assistant/audio.py", "from .call import events", "points up"),
         ("assistant/bridge.py", "from assistant.server import serve", "points up"),

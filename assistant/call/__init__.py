@@ -1,1 +1,14 @@
-"""One phone call without I/O: events in, commands out."""
+"""One phone call without I/O: events in, commands out.
+
+events.py, commands.py     what can happen, and what is to be done about it: the words of all the others
+machine.py                 the call
+plan.py                    what is settled before it begins
+voice.py, playback.py      what is said to the caller, and how much of it was heard
+disclosure.py              whether the caller knows that the call is recorded
+transcript.py              who said what, in the order of the conversation
+replies.py                 who may ask the model to speak, and when
+tools.py                   every call of a tool answered exactly once
+session.py, hearing.py     a session that is lost, and what the next one must be told and must hear
+names.py                   names that stay unique when there are two sessions
+ending.py, parting.py      goodbyes, silence, hang-ups; what comes after the caller has gone
+"""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,10 +97,18 @@ class TellModel(Command):
 
 @dataclass(frozen=True, slots=True)
 class AnswerTool(Command):
-    """The output of a tool. Exactly one per tool_call_id. `output`: JSON text."""
+    """The output of a tool. Exactly one per tool_call_id."""
 
     tool_call_id: str
-    output: str
+    output: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class ReportTool(Command):
+    """Tell a new session what a tool has answered that a lost one had asked for."""
+
+    name: str
+    output: dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)

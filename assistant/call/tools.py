@@ -9,9 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-import orjson
-
-from assistant.call.commands import AnswerTool, Command, RunTool, TellModel
+from assistant.call.commands import AnswerTool, Command, ReportTool, RunTool
 from assistant.call.events import ToolCall, ToolFinished
 
 
@@ -65,10 +63,9 @@ class ToolRuns:
         run = self._runs.pop(event.tool_call_id, None)
         if run is None:
             return []
-        output = orjson.dumps(event.output, default=str).decode()
         if run.epoch == self.epoch:
-            return [AnswerTool(event.tool_call_id, output)]
-        return [TellModel(f"The tool {run.name}, called before the line broke, has answered: {output}")]
+            return [AnswerTool(event.tool_call_id, event.output)]
+        return [ReportTool(run.name, event.output)]
 
     def put_off(self, event: ToolFinished) -> None:
         """There is no session to answer just now: keep it for the next one."""

@@ -1,7 +1,11 @@
 """The model's side of a call: OpenAI's Realtime API, or a server that speaks like it.
 
-session.py   what a session is asked for, and whether it was given; models and voices as data
-wire.py      the Realtime API's messages as the call's events and commands
 client.py    the socket
+session.py   what a session is asked for, and whether it was given (pure)
+wire.py      the Realtime API's messages as the call's events and commands (pure)
+memory.py    what one message tells and a later one leaves out
+sound.py     call audio for a session in PCM
+models.py    models, transcribers and voices as data
+endings.py   why a session was refused or has ended, in words
 usage.py     what it cost; prices.toml
 """

@@ -53,11 +53,6 @@ _MOST_UNREADABLE = 20  # in a row
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
-def directly(seconds: float) -> AbstractContextManager[Any]:
-    """No time limit, where nobody hands one in."""
-    return nullcontext()
-
-
 @dataclass(frozen=True, slots=True)
 class ModelAddress:
     """Where the model is and who asks. `safety_identifier`: a hash that stands for the owner."""
@@ -90,7 +85,7 @@ class RealtimeClient:
         wish: SessionWish,
         *,
         clock: Callable[[], int],
-        within: Within = directly,
+        within: Within = nullcontext,
     ) -> None:
         self.usage = Usage()
         self._address = address

@@ -24,6 +24,7 @@ from assistant.call.commands import (
     CreateReply,
     HearCaller,
     RemindModel,
+    ReportTool,
     TellModel,
     TruncateReply,
 )
@@ -273,13 +274,19 @@ def _message(command: Command, session_instructions: str) -> Wire:
         case RemindModel(turns):
             return _note(memory_note(turns))
         case AnswerTool(tool_call_id, output):
-            return _item({"type": "function_call_output", "call_id": tool_call_id, "output": output})
+            return _item({"type": "function_call_output", "call_id": tool_call_id, "output": _json(output)})
+        case ReportTool(name, output):
+            return _note(f"The tool {name}, called before the line broke, has answered: {_json(output)}")
     raise TypeError(f"{type(command).__name__} is not for the model")
 
 
 def _note(text: str) -> Wire:
     content = [{"type": "input_text", "text": text}]
     return _item({"type": "message", "role": "system", "content": content})
+
+
+def _json(output: dict[str, Any]) -> str:
+    return orjson.dumps(output, default=str).decode()
 
 
 def _item(item: dict[str, Any]) -> Wire:

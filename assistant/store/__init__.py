@@ -14,7 +14,7 @@ the disk away from the live audio:
     outcome.py       what came of a call, by rule (pure)
     messages.py      what callers leave for the owner
     export.py        calls as the contract shows them
-    preferences.py   what the owner may change while the program runs
+    preferences.py   what the owner may change while the program runs; working_hours.py reads one of them
     callers.py       what is kept about a number
     logins.py        browsers that are logged in, the password's hash
     housekeeping.py  backup, forget, prune

@@ -23,10 +23,10 @@ from sqlite_utils import Database
 
 from assistant.errors import StoreError
 from assistant.store import callers, calls, logins, preferences
+from assistant.store.recordings import DIRECTORY
 from assistant.store.schema import as_text, open_database
 from assistant.store.writer import Store
 
-RECORDINGS = "recordings"  # the folder inside the instance
 LONGEST_CALL = timedelta(hours=4)  # the phone company's own limit: an older row is no running call
 REMEMBERED = timedelta(days=90)  # how long the hash of a removed call keeps it from coming back
 
@@ -194,7 +194,7 @@ def _files(db: Database, sids: list[str] | None = None) -> list[str]:
 
 def _unlink(instance: Path, files: list[str], sids: list[str]) -> None:
     """Remove the files of calls: those with a row, and any a crash has left without one."""
-    folder = (instance / RECORDINGS).resolve()
+    folder = (instance / DIRECTORY).resolve()
     paths = [(instance / file).resolve() for file in files]
     if folder.is_dir():
         theirs = set(sids)
@@ -207,7 +207,7 @@ def _unlink(instance: Path, files: list[str], sids: list[str]) -> None:
 def _remove_strays(instance: Path, known: list[str], before: float) -> None:
     """Sound that belongs to no row (we were killed before it had one) follows the same retention."""
     ours = {(instance / file).resolve() for file in known}
-    folder = instance / RECORDINGS
+    folder = instance / DIRECTORY
     for path in folder.iterdir() if folder.is_dir() else ():
         with suppress(OSError):
             if path.resolve() not in ours and path.is_file() and path.stat().st_mtime < before:

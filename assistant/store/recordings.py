@@ -14,7 +14,6 @@ from __future__ import annotations
 import logging
 import os
 import queue
-import struct
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -22,7 +21,7 @@ from typing import Any
 
 import numpy as np
 
-from assistant.audio import BYTES_PER_MS, SILENCE, decode_ulaw
+from assistant.audio import BYTES_PER_MS, SILENCE, decode_ulaw, wav_header
 from assistant.store.writer import directly
 
 log = logging.getLogger(__name__)
@@ -78,14 +77,6 @@ class Lanes:
         return stretch.ljust(length, SILENCE)
 
 
-def wav_header(data_bytes: int) -> bytes:
-    """The 44 bytes before 16-bit, 8 kHz, two-channel samples. Source: Microsoft's RIFF WAVE, format 1."""
-    byte_rate = RATE_HZ * FRAME_BYTES
-    form = struct.pack("<4sIHHIIHH", b"fmt ", 16, 1, 2, RATE_HZ, byte_rate, FRAME_BYTES, 16)
-    riff = struct.pack("<4sI4s", b"RIFF", 36 + data_bytes, b"WAVE")
-    return riff + form + struct.pack("<4sI", b"data", data_bytes)
-
-
 def append(path: str, caller: bytes, assistant: bytes) -> float:
     """Add a stretch of both lanes to the file, made when it is missing. Returns its length in seconds."""
     samples = np.empty((len(caller), 2), "<i2")
@@ -99,7 +90,7 @@ def append(path: str, caller: bytes, assistant: bytes) -> float:
         file.write(samples.tobytes())
         data_bytes = file.tell() - HEADER_BYTES
         file.seek(0)
-        file.write(wav_header(data_bytes))
+        file.write(wav_header(rate_hz=RATE_HZ, channels=2, pcm_bytes=data_bytes))
     return data_bytes / FRAME_BYTES / RATE_HZ
 
 

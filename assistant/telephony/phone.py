@@ -32,11 +32,6 @@ _GONE = (ConnectionClosed, LocalProtocolError, OSError)  # TimeoutError is an OS
 Within = Callable[[float], AbstractContextManager[Any]]
 
 
-def no_limit(seconds: float) -> AbstractContextManager[Any]:
-    """No time limit, where nobody hands one in."""
-    return nullcontext()
-
-
 class Socket(Protocol):
     """What is used of simple_websocket's server side."""
 
@@ -59,7 +54,12 @@ class TwilioPhone:
     """One media stream. rest: None where there is no REST side."""
 
     def __init__(
-        self, socket: Socket, stream_sid: str, call_sid: str, rest: RestSide | None, within: Within = no_limit
+        self,
+        socket: Socket,
+        stream_sid: str,
+        call_sid: str,
+        rest: RestSide | None,
+        within: Within = nullcontext,
     ) -> None:
         self._socket = socket
         self._stream_sid = stream_sid

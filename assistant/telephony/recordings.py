@@ -26,7 +26,7 @@ from assistant import trust
 from assistant.errors import AssistantError, RestError, StoreError
 from assistant.store import Database, Store, callers, calls, export
 from assistant.store.recordings import DIRECTORY
-from assistant.telephony.rest import CallFact, Rest, is_sid
+from assistant.telephony.rest import OVER, CallFact, Rest, is_sid
 
 log = logging.getLogger(__name__)
 
@@ -34,7 +34,6 @@ WAITS_S = (1, 2, 4, 8, 16, 30, 30, 30)  # between tries: two minutes in all
 TRIES = len(WAITS_S) + 1
 CATCH_UP_TRIES = 3  # the next round is a quarter of an hour away, and ready is what they mostly are
 
-OVER = {"completed", "busy", "failed", "no-answer", "canceled"}
 NO_SOUND = {"absent", "deleted", "failed"}  # recordings that never will have any
 
 MARGIN = timedelta(hours=1)

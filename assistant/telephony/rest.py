@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+# The status of a call that has ended.
+OVER = frozenset({"completed", "busy", "failed", "no-answer", "canceled"})
 NOT_FOUND, NOT_IN_PROGRESS = 20404, 21220  # what ending a call that is over already is answered with
 MOST_CALLS, MOST_RECORDINGS, PAGE = 10_000, 100, 100
 MOST_MEDIA_BYTES = 64 << 20  # an hour, the longest recording Twilio makes, is 58 MB

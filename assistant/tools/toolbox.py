@@ -35,11 +35,6 @@ TIME_LIMIT_S = 6.0
 NOT_RUN = frozenset({"unknown_tool", "not_allowed", "bad_arguments", "too_many"})
 
 
-def directly(seconds: float) -> AbstractContextManager[Any]:
-    """No time limit, where nobody hands one in."""
-    return nullcontext()
-
-
 def now_utc() -> datetime:
     return datetime.now(UTC)
 
@@ -143,7 +138,7 @@ class Toolbox:
         self,
         context: ToolContext,
         *,
-        within: Within = directly,
+        within: Within = nullcontext,
         tools: Iterable[Tool[Any]] | None = None,
     ) -> None:
         self._context = context

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import io
 import os
+from collections.abc import Callable
 from pathlib import Path
 from statistics import median
-from typing import Any
+from typing import Any, cast
 
 from flask import Flask, Response, abort, render_template, request
 from flask.typing import ResponseReturnValue
@@ -18,6 +19,7 @@ from assistant.store.recordings import DIRECTORY
 from assistant.web.inbox import words
 from assistant.web.parts import parts
 
+PIECE_BYTES = 64 * 1024  # read and sent at a time
 GONE = "There is no such call. It may have been deleted, or is past the time calls are kept."
 
 
@@ -81,9 +83,13 @@ def _file(recording: dict[str, Any]) -> Path | None:
 
 
 class _Snapshot(io.RawIOBase):
-    """A file as long as it was when it was opened: a running call's recording grows while it is sent."""
+    """A file as long as it was when it was opened: a running call's recording grows while it is sent.
 
-    def __init__(self, file: Path) -> None:
+    It is read by `in_pool`: a disk that is slow must not be heard on a call.
+    """
+
+    def __init__(self, file: Path, in_pool: Callable[..., Any]) -> None:
+        self.in_pool = in_pool
         self.file = file.open("rb")
         self.stat = os.fstat(self.file.fileno())
 
@@ -101,7 +107,8 @@ class _Snapshot(io.RawIOBase):
 
     def read(self, size: int | None = -1) -> bytes:
         left = max(0, self.stat.st_size - self.file.tell())
-        return self.file.read(left if size is None or size < 0 else min(size, left))
+        wanted = left if size is None or size < 0 else min(size, left)
+        return cast(bytes, self.in_pool(self.file.read, wanted))
 
     def close(self) -> None:
         self.file.close()
@@ -110,10 +117,10 @@ class _Snapshot(io.RawIOBase):
 
 def _send(file: Path) -> Response:
     """The whole file or the range asked for (206, 416, If-Range, HEAD)."""
-    snapshot = _Snapshot(file)
+    snapshot = _Snapshot(file, parts().store.in_pool)
     size, mtime_ns = snapshot.stat.st_size, snapshot.stat.st_mtime_ns
     response = Response(
-        wrap_file(request.environ, snapshot),  # type: ignore[arg-type]
+        wrap_file(request.environ, snapshot, PIECE_BYTES),  # type: ignore[arg-type]
         mimetype="audio/wav",
         direct_passthrough=True,
     )

@@ -65,7 +65,7 @@ def stream(socket: Any) -> None:
     """Serve one media stream until it is over."""
     code, reason = NORMAL, ""
     try:
-        _prepare(socket)
+        socket.sock = WholeWrites(socket.sock)
         _serve(socket, _start(socket))
     except ConnectionClosed:
         log.info("a media stream closed before it began")
@@ -77,12 +77,6 @@ def stream(socket: Any) -> None:
         code, reason = BROKEN, "over"
     finally:
         _end(socket, code, reason)
-
-
-def _prepare(socket: Any) -> None:
-    # With Nagle's algorithm a `clear` waits up to 20 ms behind a mark.
-    socket.sock.setsockopt(sockets.IPPROTO_TCP, sockets.TCP_NODELAY, 1)
-    socket.sock = WholeWrites(socket.sock)
 
 
 def _start(socket: Any) -> streams.StreamStart:

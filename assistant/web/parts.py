@@ -11,7 +11,7 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
@@ -23,9 +23,8 @@ from assistant.bridge import Phone
 from assistant.config import Settings
 from assistant.live import Live
 from assistant.live_calls import LiveCalls
-from assistant.store.writer import Store, directly
+from assistant.store.writer import Store
 from assistant.telephony.dials import RunningDials
-from assistant.telephony.phone import no_limit
 from assistant.telephony.recordings import catch_up, fetch_voicemail
 from assistant.telephony.rest import Rest
 from assistant.telephony.tokens import StreamTokens
@@ -92,6 +91,7 @@ class Voicemails:
         self._until: dict[str, float] = {}
 
     def add(self, call_sid: str) -> None:
+        self._forget_old()
         self._until.setdefault(call_sid, self._clock() + VOICEMAIL_S)
 
     def over(self, call_sid: str) -> None:
@@ -101,9 +101,12 @@ class Voicemails:
         return self._until.get(call_sid, 0.0) > self._clock()
 
     def count(self) -> int:
+        self._forget_old()
+        return len(self._until)
+
+    def _forget_old(self) -> None:
         now = self._clock()
         self._until = {call_sid: until for call_sid, until in self._until.items() if until > now}
-        return len(self._until)
 
 
 def in_a_thread(function: Callable[..., object], *args: Any) -> None:
@@ -127,8 +130,7 @@ class Parts:
     live: Live = field(default_factory=Live)
     live_calls: LiveCalls = field(default_factory=LiveCalls)
     serve_call: ServeCall = nobody_serves
-    in_pool: Callable[..., Any] = directly
-    within: Callable[[float], AbstractContextManager[Any]] = no_limit
+    within: Callable[[float], AbstractContextManager[Any]] = nullcontext
     beside: Callable[..., None] = in_a_thread
     tokens: StreamTokens = field(default_factory=StreamTokens)
     dials: RunningDials = field(default_factory=RunningDials)
@@ -149,7 +151,7 @@ class Parts:
 
     def _rest_at(self, api_url: str) -> Rest:
         token = self.settings.twilio_auth_token.get_secret_value()
-        return Rest(self.settings.twilio_account_sid, token, api_url)
+        return Rest(self.settings.twilio_account_sid, token, api_url, within=self.within)
 
     def fetch_recording(self, call_sid: str, recording_sid: str) -> None:
         """Get a voicemail home, beside the calls; once at a time."""

@@ -23,7 +23,7 @@ from werkzeug.exceptions import HTTPException
 from assistant.config import is_loopback
 from assistant.errors import StoreBusy
 from assistant.telephony import twiml
-from assistant.telephony.rest import is_sid
+from assistant.telephony.rest import OVER, is_sid
 from assistant.telephony.signature import signature_ok
 from assistant.trust import Caller, level, read_caller
 from assistant.web import books
@@ -35,7 +35,6 @@ log = logging.getLogger(__name__)
 SIGNATURE = "X-Twilio-Signature"
 READ_S = 1.0  # reading and writing together stay well under the two seconds Twilio is to wait
 BEGIN_S = 0.5
-OVER = ("completed", "busy", "failed", "no-answer", "canceled")
 LONGEST_TEXT = 200
 
 Form = Mapping[str, str]

@@ -96,13 +96,13 @@ def test_tools_finish_their_work_though_the_session_that_asked_is_lost(line):
     line.tell(ev.ModelLost, "gone")
     line.tell(ev.ToolFinished, "tc_1", {"ok": True, "saved": "yes"})
     line.tell(ev.ModelReady)
-    assert [command.text.count("saved") for command in line.done(do.TellModel)] == [1]
+    assert [command.output["saved"] for command in line.done(do.ReportTool)] == ["yes"]
     assert line.done(do.CreateReply) == []  # the other is still at work
     line.tell(ev.ToolFinished, "tc_2", {"ok": True})
 
     # The new session never asked for them: an answer to its nobody's call would be refused.
     assert line.done(do.AnswerTool) == []
-    assert len(line.done(do.TellModel)) == 2
+    assert len(line.done(do.ReportTool)) == 2
     assert len(line.done(do.CreateReply)) == 1
 
 

@@ -39,7 +39,7 @@ def test_the_model_is_answered_with_its_own_names():
     names = Names(2)
 
     assert names.theirs(do.TruncateReply("2/item_1", 0, 500)) == do.TruncateReply("item_1", 0, 500)
-    assert names.theirs(do.AnswerTool("2/call_1", "{}")) == do.AnswerTool("call_1", "{}")
+    assert names.theirs(do.AnswerTool("2/call_1", {})) == do.AnswerTool("call_1", {})
     assert names.theirs(do.HearCaller(b"x")) == do.HearCaller(b"x")
 
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import orjson
 from hypothesis import given
 from hypothesis import strategies as st
 
-from assistant.call.commands import AnswerTool, RunTool, TellModel
+from assistant.call.commands import AnswerTool, ReportTool, RunTool
 from assistant.call.events import ToolCall, ToolFinished
 from assistant.call.tools import ToolRuns
 
@@ -34,7 +33,7 @@ def test_an_answer_is_given_once():
     tools = ToolRuns()
     run(tools, 1)
 
-    assert tools.finished(finished(1)) == [AnswerTool("tc_1", '{"ok":true}')]
+    assert tools.finished(finished(1)) == [AnswerTool("tc_1", {"ok": True})]
     assert tools.finished(finished(1)) == []
     assert not tools.running
 
@@ -43,23 +42,12 @@ def test_nobody_asked_for_this():
     assert ToolRuns().finished(finished(7)) == []
 
 
-def test_output_that_json_does_not_know_is_told_as_text():
-    tools = ToolRuns()
-    run(tools, 1)
-    answer = tools.finished(ToolFinished("tc_1", {"error": ValueError("no")}, at_ms=0))[0]
-
-    assert orjson.loads(answer.output) == {"error": "no"}
-
-
-def test_an_answer_for_a_lost_session_becomes_a_note():
+def test_an_answer_for_a_lost_session_is_reported_to_the_next():
     tools = ToolRuns()
     run(tools, 1)
     tools.epoch += 1
-    note = tools.finished(finished(1))[0]
 
-    assert isinstance(note, TellModel)
-    assert "take_message" in note.text
-    assert '{"ok":true}' in note.text
+    assert tools.finished(finished(1)) == [ReportTool("take_message", {"ok": True})]
 
 
 def test_what_finishes_without_a_session_is_kept_for_the_next():

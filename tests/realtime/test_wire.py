@@ -17,6 +17,7 @@ from assistant.call.commands import (
     HangUp,
     HearCaller,
     RemindModel,
+    ReportTool,
     TellModel,
     TruncateReply,
     Turn,
@@ -438,7 +439,7 @@ def test_what_is_asked_of_one_reply_comes_after_the_sessions_own_instructions():
             },
         ),
         (
-            AnswerTool("call_1", '{"ok":true}'),
+            AnswerTool("call_1", {"ok": True}),
             {
                 "type": "conversation.item.create",
                 "item": {"type": "function_call_output", "call_id": "call_1", "output": '{"ok":true}'},
@@ -448,6 +449,21 @@ def test_what_is_asked_of_one_reply_comes_after_the_sessions_own_instructions():
 )
 def test_a_command_is_written_as_its_message(command: Any, message: dict[str, Any]):
     assert written(command) == message
+
+
+def test_output_that_json_does_not_know_is_told_as_text():
+    message = written(AnswerTool("call_1", {"error": ValueError("no")}))
+
+    assert message["item"]["output"] == '{"error":"no"}'
+
+
+def test_a_late_answer_of_a_tool_is_a_note_for_the_new_session():
+    message = written(ReportTool("take_message", {"ok": True}))
+
+    (content,) = message["item"]["content"]
+    assert message["item"]["role"] == "system"
+    assert "take_message" in content["text"]
+    assert '{"ok":true}' in content["text"]
 
 
 def test_a_new_session_is_reminded_in_one_system_item():

@@ -46,6 +46,25 @@ def test_all_wrong_settings_are_told_at_once(tmp_path: Path) -> None:
     assert not house.instance_path.exists()
 
 
+def test_a_damaged_secret_is_one_line_for_the_program_and_for_commands(house: House) -> None:
+    house.instance_path.mkdir()
+    (house.instance_path / "secret_key").write_text("cut off")
+
+    assert house.launch().wait(timeout=30) == 2
+    assert house.output.startswith("SECRET_KEY: ")
+    assert house.output.count("\n") == 1
+    command = house.flask("prefs")
+    assert (command.returncode, command.stderr) == (2, house.output)
+
+
+def test_an_instance_that_cannot_be_written_is_one_line(house: House) -> None:
+    (house.instance_path / "server.lock").mkdir(parents=True)
+
+    assert house.launch().wait(timeout=30) == 2
+    assert house.output.startswith("INSTANCE_PATH: ")
+    assert house.output.count("\n") == 1
+
+
 def test_flask_run_is_refused(house: House) -> None:
     refused = house.flask("run")
 

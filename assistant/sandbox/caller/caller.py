@@ -15,17 +15,17 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from .documents import Complaint
-from .handset import Handset
-from .leg import Leg
-from .line import MediaStream
-from .network import Happening, Network
-from .person import Person, Spoken
-from .playout import Heard
-from .script import Caller, Expected, Scenario, load_scenario, number_of
-from .twilio_rest import Recording, TwilioRest
-from .verbs import VERBS
-from .webhooks import Webhooks
+from assistant.sandbox.caller.documents import Complaint
+from assistant.sandbox.caller.handset import Handset
+from assistant.sandbox.caller.leg import Leg
+from assistant.sandbox.caller.line import MediaStream
+from assistant.sandbox.caller.network import Happening, Network
+from assistant.sandbox.caller.person import Person, Spoken
+from assistant.sandbox.caller.playout import Heard
+from assistant.sandbox.caller.script import Caller, Expected, Scenario, load_scenario, number_of
+from assistant.sandbox.caller.twilio_rest import Recording, TwilioRest
+from assistant.sandbox.caller.verbs import VERBS
+from assistant.sandbox.caller.webhooks import Webhooks
 
 # After the last call: the app fetches voicemails, and deletes them when they are safe.
 RECORDINGS_WAIT_S = 20.0

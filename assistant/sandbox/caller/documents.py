@@ -2,7 +2,7 @@
 
 Names are case-sensitive, and Twilio says nothing to the caller about an unknown one: it skips it and
 writes a line in its debugger. Here every such line is kept, because in a program that writes its own
-documents each of them is a mistake. Pure. What the verbs do is in `leg`.
+documents each of them is a mistake. Pure. What the verbs do is in `verbs`.
 """
 
 from __future__ import annotations

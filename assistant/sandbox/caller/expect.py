@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from .caller import CallRecord
-from .playout import Heard
-from .script import Expected
+from assistant.sandbox.caller.caller import CallRecord
+from assistant.sandbox.caller.playout import Heard
+from assistant.sandbox.caller.script import Expected
 
 # How far the app's account of what was heard may be from what the phone really played.
 TOLERANCE_MS = 40

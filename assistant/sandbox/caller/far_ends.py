@@ -11,8 +11,7 @@ from collections.abc import Callable
 import numpy as np
 
 from assistant.audio import BYTES_PER_MS, encode_ulaw, level, silence
-
-from .handset import FRAME_MS, VOICE_LEVEL
+from assistant.sandbox.caller.handset import FRAME_MS, VOICE_LEVEL
 
 # How long a sentence takes: about 15 characters a second.
 MS_PER_CHARACTER = 65

@@ -17,11 +17,18 @@ from datetime import UTC, datetime
 from email.utils import format_datetime
 from urllib.parse import quote, urljoin
 
-from .documents import NOT_WELL_FORMED, UNKNOWN, WRONG_TYPE, Complaint, Verb, read_document
-from .handset import FarEnd, Handset
-from .line import MediaStream
-from .network import STATUS_CALLBACK, Happening, Network
-from .webhooks import WebhookFailed
+from assistant.sandbox.caller.documents import (
+    NOT_WELL_FORMED,
+    UNKNOWN,
+    WRONG_TYPE,
+    Complaint,
+    Verb,
+    read_document,
+)
+from assistant.sandbox.caller.handset import FarEnd, Handset
+from assistant.sandbox.caller.line import MediaStream
+from assistant.sandbox.caller.network import STATUS_CALLBACK, Happening, Network
+from assistant.sandbox.caller.webhooks import WebhookFailed
 
 # A program that sends a caller in circles is stopped here.
 MOST_DOCUMENTS = 50

@@ -20,10 +20,9 @@ from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidMes
 from websockets.sync.client import ClientConnection, connect
 
 from assistant.audio import BYTES_PER_MS
-
-from .documents import Complaint
-from .handset import FRAME_MS
-from .playout import MOST_QUEUED_MS, PlayOut
+from assistant.sandbox.caller.documents import Complaint
+from assistant.sandbox.caller.handset import FRAME_MS
+from assistant.sandbox.caller.playout import MOST_QUEUED_MS, PlayOut
 
 NO_ANSWER, REFUSED, NOT_SWITCHED, CLOSED_BADLY = 31901, 31902, 31920, 31921
 TOO_MUCH_QUEUED, NOT_DECODED, INVALID = 31931, 31950, 31951

@@ -6,8 +6,8 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from .twilio_rest import Recording, TwilioRest
-from .webhooks import WebhookFailed, Webhooks
+from assistant.sandbox.caller.twilio_rest import Recording, TwilioRest
+from assistant.sandbox.caller.webhooks import WebhookFailed, Webhooks
 
 STATUS_CALLBACK = "/voice/status#rc=2&rp=ct,rt,5xx"
 

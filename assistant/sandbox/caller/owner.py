@@ -9,10 +9,10 @@ import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from .documents import Verb
-from .far_ends import Quiet
-from .handset import CallIsOver, Handset
-from .leg import Leg, Perform
+from assistant.sandbox.caller.documents import Verb
+from assistant.sandbox.caller.far_ends import Quiet
+from assistant.sandbox.caller.handset import CallIsOver, Handset
+from assistant.sandbox.caller.leg import Leg, Perform
 
 # The telephone company lets it ring about so much longer than it is told.
 ADDED_RINGING_MS = 5000

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from .handset import CallIsOver, Handset
-from .script import Step, line
+from assistant.sandbox.caller.handset import CallIsOver, Handset
+from assistant.sandbox.caller.script import Step, line
 
 # A pause between words is shorter than this; a voice that has stopped for so long has stopped.
 STILL_SPEAKING_MS = 300

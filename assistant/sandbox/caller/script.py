@@ -39,8 +39,8 @@ from itertools import cycle
 from pathlib import Path
 from typing import Any
 
-from ..lines import Line, shipped
-from .network import OwnerPhone
+from assistant.sandbox.caller.network import OwnerPhone
+from assistant.sandbox.lines import Line, shipped
 
 SCENARIOS = Path(__file__).parent.parent / "scenarios"
 STRANGERS = [f"+120255501{number}" for number in range(10, 100)]

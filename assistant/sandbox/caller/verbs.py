@@ -13,13 +13,12 @@ from email.utils import format_datetime
 from websockets.sync.client import ClientConnection
 
 from assistant.audio import duration_ms
-
-from .documents import Verb
-from .far_ends import Keypad, Quiet, Recorder, Voice
-from .leg import Document, Leg, Perform
-from .line import MediaStream, StreamRefused, open_socket
-from .owner import ring_owner
-from .twilio_rest import Recording
+from assistant.sandbox.caller.documents import Verb
+from assistant.sandbox.caller.far_ends import Keypad, Quiet, Recorder, Voice
+from assistant.sandbox.caller.leg import Document, Leg, Perform
+from assistant.sandbox.caller.line import MediaStream, StreamRefused, open_socket
+from assistant.sandbox.caller.owner import ring_owner
+from assistant.sandbox.caller.twilio_rest import Recording
 
 ALL_KEYS = "1234567890*#"
 

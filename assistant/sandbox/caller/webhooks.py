@@ -20,7 +20,6 @@ from urllib.parse import SplitResult, parse_qs, urlencode, urljoin, urlsplit, ur
 
 TIMEOUT_S = 15.0
 MOST_REDIRECTS = 10
-DOCUMENT_TYPES = ("text/xml", "application/xml")
 
 
 class WebhookFailed(Exception):
