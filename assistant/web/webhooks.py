@@ -11,6 +11,7 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -45,24 +46,32 @@ def register(app: Flask) -> None:
     for path, view, otherwise in (
         ("/voice/incoming", incoming, _plain_voicemail),
         ("/voice/after-dial", after_dial, _plain_voicemail),
-        ("/voice/screen", screen, twiml.hang_up),
-        ("/voice/screened", screened, twiml.hang_up),
-        ("/voice/recorded", recorded, twiml.hang_up),
+        ("/voice/screen", screen, _hang_up),
+        ("/voice/screened", screened, _hang_up),
+        ("/voice/recorded", recorded, _hang_up),
         ("/voice/recording", recording, None),
         ("/voice/status", status, None),
     ):
         app.add_url_rule(path, f"voice_{view.__name__}", _webhook(view, otherwise), methods=["POST"])
 
 
-def _plain_voicemail() -> str:
+def _plain_voicemail(call_sid: str) -> str:
+    """Nothing is sure but that there is a caller: they are asked for a recording, and waited for."""
+    parts().voicemails.add(call_sid)
+    with suppress(Exception):  # the database may be what has failed
+        parts().store.put(books.offer_voicemail, call_sid, datetime.now(UTC))
     return twiml.voicemail(parts().settings.url)
+
+
+def _hang_up(call_sid: str) -> str:
+    return twiml.hang_up()
 
 
 # --- the door ---------------------------------------------------------------------
 
 
 def _webhook(
-    view: Callable[[str, Form], str | None], otherwise: Callable[[], str] | None
+    view: Callable[[str, Form], str | None], otherwise: Callable[[str], str] | None
 ) -> Callable[[], ResponseReturnValue]:
     """A view for `view(call_sid, form)`. otherwise: its document when that fails; None: a 500."""
 
@@ -76,7 +85,7 @@ def _webhook(
             if otherwise is None:
                 raise
             log.exception("%s: %s failed", call_sid, view.__name__)
-            document = otherwise()
+            document = otherwise(call_sid)
         return ("", 204) if document is None else Response(document, content_type="text/xml; charset=utf-8")
 
     return answer

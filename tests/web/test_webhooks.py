@@ -704,6 +704,7 @@ def test_a_broken_database_is_not_the_callers_fault(exchange: Exchange, monkeypa
 
     assert kind(exchange.rings()) == "voicemail"
     assert kind(exchange.webhook("after-dial")) == "voicemail"
+    assert exchange.parts.still_live() == 1
 
 
 # --- the sandbox's own fields ----------------------------------------------------------------
