@@ -119,13 +119,14 @@ def _answer(socket: Any, start: streams.StreamStart) -> None:
     call = everything.memory.of(call_sid)
     rest = everything.rest_for(call_sid)
     phone = TwilioPhone(socket, start.stream_sid, call_sid, rest, everything.within)
+    ended_because: str | None = "model_failed"  # what it is when a fault of ours ends it
     try:
         ended_because = everything.serve_call(
             phone, call_sid=call_sid, number=call.identity, trust=call.trust, scenario=call.scenario
         )
+    finally:
         if ended_because in CALL_GOES_ON and ended_because != "shut_down" and call.over_at is None:
             everything.voicemails.add(call_sid)  # on the way to the tone; a stop that cuts waits for nobody
-    finally:
         phone.close(BROKEN, "over")
 
 

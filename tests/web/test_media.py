@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from itertools import count
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
@@ -19,6 +20,8 @@ import pytest
 import websocket
 
 from assistant.store import export, open_database
+from assistant.telephony.streams import StreamStart
+from assistant.web import media
 from tests.web import line
 from tests.web.telephone import ACCOUNT, OURS, Document, sid, signature
 
@@ -266,6 +269,21 @@ def test_a_bug_closes_with_1011_and_the_caller_comes_to_the_apology(phone_line: 
     socket, _ = phone_line.talks(line.FAILS)
 
     assert close_code(socket) == 1011
+
+
+def test_a_caller_whom_a_bug_sent_to_the_tone_is_waited_for(tmp_path: Path):
+    exchange = line.prepared(tmp_path)
+    exchange.parts.streams.add(sid(1))
+    exchange.parts.memory.of(sid(1)).identity = line.FAILS
+    closed: list[int] = []
+    socket = SimpleNamespace(close=lambda code, reason: closed.append(code), event=threading.Event())
+    start = StreamStart(stream_sid="MZ1", call_sid=sid(1), account_sid=ACCOUNT, parameters={})
+    with exchange.app.app_context(), pytest.raises(RuntimeError):
+        media._answer(socket, start)
+
+    assert closed == [1011]
+    assert exchange.parts.voicemails.has(sid(1))
+    exchange.store.stop(10)
 
 
 def test_a_stream_that_is_left_says_why(phone_line: Line):
