@@ -95,7 +95,7 @@ def append(path: str, caller: bytes, assistant: bytes) -> float:
 
 
 def sync(path: str) -> None:
-    """Have the disk keep what was written."""
+    """Have the disk keep what was written to a file, or the names in a folder."""
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)

@@ -25,7 +25,7 @@ from pathlib import Path
 from assistant import trust
 from assistant.errors import AssistantError, RestError, StoreError
 from assistant.store import Database, Store, callers, calls, export
-from assistant.store.recordings import DIRECTORY
+from assistant.store.recordings import DIRECTORY, sync
 from assistant.telephony.rest import OVER, CallFact, Rest, is_sid
 
 log = logging.getLogger(__name__)
@@ -287,20 +287,11 @@ def write_synced(path: str, content: bytes) -> str | None:
             file.flush()
             os.fsync(file.fileno())
         os.replace(part, path)
-        _sync_folder(folder)
+        sync(folder)
     except OSError as error:
         _remove(part)
         return error.strerror or type(error).__name__
     return None
-
-
-def _sync_folder(folder: str) -> None:
-    """Have the disk keep the names in a folder."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def _remove(path: str) -> None:

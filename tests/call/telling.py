@@ -167,6 +167,13 @@ class Line:
         self.reply("opening", Said("greeting", 3_000, OPENING, previous=None))
         self.wait(3_000)
 
+    def about_to_end(self) -> Line:
+        """The caller has heard the opening and has nothing more to say."""
+        self.opens()
+        self.says("u1", "That's all, thank you.", previous="greeting")
+        self.forget()
+        return self
+
     def starts_speaking(self, item_id: str) -> list[Command]:
         return self.tell(ev.SpeechStarted, item_id)
 

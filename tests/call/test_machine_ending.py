@@ -13,11 +13,7 @@ TRANSFER = ev.ThenTransfer("urgent")
 
 @pytest.fixture
 def line() -> Line:
-    line = Line()
-    line.opens()
-    line.says("u1", "That's all, thank you.", previous="greeting")
-    line.forget()
-    return line
+    return Line().about_to_end()
 
 
 # --- end_call ------------------------------------------------------------------

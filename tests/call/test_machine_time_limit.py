@@ -12,11 +12,7 @@ from tests.call.telling import Line, Said
 
 @pytest.fixture
 def line() -> Line:
-    line = Line()
-    line.opens()
-    line.says("u1", "That's all, thank you.", previous="greeting")
-    line.forget()
-    return line
+    return Line().about_to_end()
 
 
 def test_when_the_time_is_up_goodbye_is_said_and_heard(line):
