@@ -23,8 +23,8 @@ check: .venv/installed-dev
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 
-bench:
-	@echo "There is no benchmark yet." >&2; exit 1
+bench: .venv/installed-dev
+	@exec $(BIN)/python -m tests.bench
 
 .venv/installed: requirements.txt | $(BIN)/python
 	@echo "Installing what Afterbeep needs (once; about a minute) ..."

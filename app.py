@@ -34,10 +34,12 @@ from assistant.errors import AssistantError, ConfigError
 from assistant.live import Live
 from assistant.live_calls import LiveCalls
 from assistant.rounds import Rounds
+from assistant.sandbox import greeting as sandbox_greeting
 from assistant.sandbox.caller.script import ScenarioError, load_scenario
 from assistant.sandbox.model import SandboxModel
 from assistant.store.writer import Store, directly
 from assistant.web import calls, errors, guard, headers, inbox, login, media, webhooks
+from assistant.web import settings as settings_page
 from assistant.web.parts import Parts
 
 log = logging.getLogger("afterbeep")
@@ -66,17 +68,28 @@ def create_app(
     hands = hands or Hands()
     store = Store(settings.database, in_writer=hands.in_writer, in_pool=hands.in_pool)
     live, live_calls = Live(), LiveCalls()
-    answering = Answering(settings, store, live, live_calls, hands.in_pool, hands.within, model_url)
+    answering = Answering(
+        settings,
+        store,
+        live,
+        live_calls,
+        hands.in_pool,
+        hands.within,
+        model_url,
+        sandbox_greeting.own if settings.sandbox else None,
+    )
     app = Flask(__name__)
     app.extensions["afterbeep"] = Parts(
         settings=settings,
         store=store,
         live=live,
         live_calls=live_calls,
+        lobby=answering.lobby,
         serve_call=answering.serve_call,
+        make_greeting=answering.make_greeting,
         within=hands.within,
     )
-    for part in (login, guard, headers, errors, inbox, calls, webhooks, media, cli, cli_call):
+    for part in (login, guard, headers, errors, inbox, calls, settings_page, webhooks, media, cli, cli_call):
         part.register(app)
     return app
 
@@ -169,6 +182,7 @@ def serve(settings: Settings) -> None:
         greet(app, settings)
         server.serve()
     finally:
+        parts.lobby.give_up_all("the program leaves")
         rounds.stop()
         if sandbox:
             sandbox.stop()

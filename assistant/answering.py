@@ -1,7 +1,8 @@
 """Answer one call: from what the owner prefers and who is calling to a running bridge.
 
 The parts of a call know nothing of preferences, files or the sandbox; here they are made for one call
-and put together.
+and put together. All that has to be looked up for it is looked up beforehand, while it still rings: when
+the caller's stream begins, nothing waits for the database.
 """
 
 from __future__ import annotations
@@ -10,21 +11,26 @@ import hashlib
 import logging
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 from assistant import prompt
-from assistant.bridge import Bridge, CallClock, Phone
+from assistant.bridge import Bridge, CallClock, ModelSide, Phone
+from assistant.call.disclosure import Disclosure
 from assistant.call.machine import Call
 from assistant.call.plan import CallPlan
 from assistant.config import Settings
+from assistant.greeting import greeting_key, notice_ends_ms, record
 from assistant.live import Live
 from assistant.live_calls import LiveCalls
+from assistant.lobby import Expected, Lobby
 from assistant.realtime.client import ModelAddress, RealtimeClient
 from assistant.realtime.models import fitting_voice
 from assistant.realtime.session import SessionWish
-from assistant.store import callers
+from assistant.store import callers, greetings
+from assistant.store.greetings import GreetingKey
 from assistant.store.preferences import Preferences, load
 from assistant.store.recordings import DIRECTORY, CallRecorder
 from assistant.store.writer import Store, directly
@@ -34,11 +40,16 @@ from assistant.trust import Trust
 log = logging.getLogger(__name__)
 
 
-def call_plan(preferences: Preferences, *, transcribes: bool) -> CallPlan:
-    """What the owner's preferences settle about a call."""
+def call_plan(preferences: Preferences, *, transcribes: bool, greeting: bytes = b"") -> CallPlan:
+    """What the owner's preferences settle about a call. greeting: the opening's sound, if it is kept."""
+    disclosure = preferences.disclosure if preferences.record_audio else ""
+    share = Disclosure(disclosure).said_by(preferences.opening)
     return CallPlan(
         opening=preferences.opening,
-        disclosure=preferences.disclosure if preferences.record_audio else "",
+        greeting=greeting,
+        keep_opening=not greeting,
+        disclosure=disclosure,
+        notice_ends_ms=notice_ends_ms(greeting, share) if greeting and share else 0,
         max_call_ms=preferences.max_call_seconds * 1000,
         transcribes=transcribes,
         greet_ask=prompt.GREET_ASK,
@@ -49,11 +60,40 @@ def call_plan(preferences: Preferences, *, transcribes: bool) -> CallPlan:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What the database knows that a call needs."""
+
+    preferences: Preferences
+    caller_name: str | None
+    key: GreetingKey
+    greeting: bytes | None
+
+
+def _look_up(db: Any, settings: Settings, number: str | None) -> _Known:
+    preferences = load(db)
+    key = greeting_key(settings, preferences)
+    name = callers.standing(db, number)["name"] if number else None
+    return _Known(preferences, name, key, greetings.find(db, key))
+
+
+@dataclass(frozen=True, slots=True)
+class PreparedCall:
+    """A call that has not begun: everything that had to be looked up for it."""
+
+    preferences: Preferences
+    plan: CallPlan
+    key: GreetingKey
+    toolbox: Toolbox
+    connect: Callable[[Callable[[], int]], ModelSide]
+
+
 @dataclass
 class Answering:
-    """Everything calls have in common. `model_url`: the base address for a scenario of the sandbox.
+    """Everything calls have in common.
 
-    Handed in by `app.py`: `in_pool` and `within`, see DESIGN 5.
+    model_url: the base address for a scenario of the sandbox. own_greeting: the sandbox's own sound for an
+    opening. Handed in by `app.py`: `in_pool` and `within`, see DESIGN 5.
     """
 
     settings: Settings
@@ -63,6 +103,32 @@ class Answering:
     in_pool: Callable[..., Any] = directly
     within: Callable[[float], AbstractContextManager[Any]] = nullcontext
     model_url: Callable[[str | None], str] | None = None
+    own_greeting: Callable[[str], bytes | None] | None = None
+    lobby: Lobby[PreparedCall] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.lobby = Lobby(self.prepare)
+
+    def prepare(self, expected: Expected) -> PreparedCall:
+        """Everything about a call that can be known before it begins."""
+        known = self.store.read(_look_up, self.settings, expected.number)
+        context = ToolContext(
+            call_sid=expected.call_sid,
+            caller_number=expected.number,
+            trust=expected.trust,
+            store=self.store,
+        )
+        toolbox = Toolbox(context, within=self.within)
+        wish = self._wish(known, toolbox, expected.trust)
+        greeting = known.greeting or self._own_greeting(known.preferences.opening)
+        transcribes = bool(self.settings.transcription_model)
+        return PreparedCall(
+            preferences=known.preferences,
+            plan=call_plan(known.preferences, transcribes=transcribes, greeting=greeting),
+            key=known.key,
+            toolbox=toolbox,
+            connect=partial(self._connect, self._address(expected.scenario), wish),
+        )
 
     def serve_call(
         self,
@@ -78,36 +144,52 @@ class Answering:
         number: None when withheld.
         """
         clock = CallClock()
-        preferences = self.store.read(load)
-        context = ToolContext(call_sid=call_sid, caller_number=number, trust=trust, store=self.store)
-        toolbox = Toolbox(context, within=self.within)
-        wish = self._wish(preferences, toolbox, number, trust)
-        address = self._address(scenario)
+        guest = self.lobby.take(call_sid, clock)
+        prepared = guest.prepared if guest else self.prepare(Expected(call_sid, number, trust, scenario))
         bridge = Bridge(
             call_sid,
-            Call(call_plan(preferences, transcribes=bool(self.settings.transcription_model))),
+            Call(prepared.plan),
             phone,
-            lambda clock: RealtimeClient(address, wish, clock=clock, within=self.within),
-            toolbox,
+            prepared.connect,
+            prepared.toolbox,
             self.store,
             self.live,
-            self._recorder(call_sid) if preferences.record_audio else None,
+            self._recorder(call_sid) if prepared.preferences.record_audio else None,
             clock,
+            session=guest.session if guest else None,
+            keep_greeting=partial(self._keep_greeting, prepared.key),
         )
         self.live_calls.serve(bridge)
         return bridge.ended_because
 
-    def _wish(
-        self,
-        preferences: Preferences,
-        toolbox: Toolbox,
-        number: str | None,
-        trust: Trust,
-    ) -> SessionWish:
+    # --- the greeting ----------------------------------------------------------
+
+    def make_greeting(self) -> None:
+        """Have the opening spoken in a short session of the model, and keep its sound. Blocks.
+
+        Raises AssistantError.
+        """
+        known = self.store.read(_look_up, self.settings, None)
+        session = self._connect(self._address(None), self._wish(known, None, "stranger"), CallClock())
+        payload = record(session, known.preferences.opening)
+        self.store.write(greetings.keep, known.key, payload, datetime.now(UTC))
+
+    def _keep_greeting(self, key: GreetingKey, payload: bytes) -> None:
+        self.store.put(greetings.keep, key, payload, datetime.now(UTC))
+
+    def _own_greeting(self, opening: str) -> bytes:
+        return (self.own_greeting(opening) if self.own_greeting else None) or b""
+
+    # --- the model ---------------------------------------------------------------
+
+    def _connect(self, address: ModelAddress, wish: SessionWish, clock: Callable[[], int]) -> RealtimeClient:
+        return RealtimeClient(address, wish, clock=clock, within=self.within)
+
+    def _wish(self, known: _Known, toolbox: Toolbox | None, trust: Trust) -> SessionWish:
+        preferences = known.preferences
         voice, warning = fitting_voice(preferences.voice)
         if warning:
             log.warning("%s", warning)
-        name = self.store.read(callers.standing, number)["name"] if number else None
         instructions = prompt.instructions(
             owner_name=preferences.owner_name,
             persona=preferences.persona,
@@ -115,8 +197,8 @@ class Answering:
             timezone=preferences.timezone,
             now=datetime.now(UTC),
             trust=trust,
-            caller_name=name,
-            tools=toolbox.names(),
+            caller_name=known.caller_name,
+            tools=toolbox.names() if toolbox else (),
         )
         return SessionWish(
             model=self.settings.realtime_model,
@@ -125,8 +207,8 @@ class Answering:
             language=preferences.language.partition("-")[0],
             audio=self.settings.realtime_audio,
             transcription=self.settings.transcription_model,
-            keywords=tuple(word for word in (preferences.owner_name, name) if word),
-            tools=tuple(toolbox.declared()),
+            keywords=tuple(word for word in (preferences.owner_name, known.caller_name) if word),
+            tools=tuple(toolbox.declared()) if toolbox else (),
         )
 
     def _address(self, scenario: str | None) -> ModelAddress:

@@ -84,7 +84,9 @@ class Measured:
 class Bridge:
     """Serves one call from the stream's start to its end.
 
-    connect: makes a new, unopened session of the model. recorder: None when nothing is recorded.
+    connect: makes a new, unopened session of the model; session: the first one, where it has been opened
+    before the caller was there. recorder: None when nothing is recorded. keep_greeting: makes the sound of
+    the opening durable.
     """
 
     def __init__(
@@ -98,6 +100,9 @@ class Bridge:
         live: Live,
         recorder: CallRecorder | None = None,
         clock: CallClock | None = None,
+        *,
+        session: ModelSide | None = None,
+        keep_greeting: Callable[[bytes], None] | None = None,
     ) -> None:
         self.call_sid = call_sid
         self.clock = clock or CallClock()
@@ -105,6 +110,8 @@ class Bridge:
         self._call = call
         self._phone = phone
         self._connect = connect
+        self._waiting_session = session
+        self._keep_greeting = keep_greeting
         self._toolbox = toolbox
         self._store = store
         self._live = live
@@ -152,9 +159,10 @@ class Bridge:
             self._finish()
 
     def _serve(self) -> None:
+        # First of all the caller hears something; the model may take its time.
+        self._handle(ev.CallStarted(at_ms=self.clock()))
         threading.Thread(target=self._hear_phone, name="phone", daemon=True).start()
         self._open_session()
-        self._handle(ev.CallStarted(at_ms=self.clock()))
         while not self._call.ended:
             self._handle(self._next_event())
 
@@ -244,7 +252,7 @@ class Bridge:
 
     def _open_session(self, command: do.ConnectModel | None = None) -> None:
         self._close_model()
-        session = self._connect(self.clock)
+        session, self._waiting_session = self._waiting_session or self._connect(self.clock), None
         self._model = session
         self._sessions.append(session)
         number = len(self._sessions)
@@ -306,6 +314,10 @@ class Bridge:
 
     def _keep_turn(self, command: do.KeepTurn) -> None:
         self._store.put(calls.keep_turn, self.call_sid, asdict(command.turn), then=self._tell_watchers)
+
+    def _keep_opening(self, command: do.KeepGreeting) -> None:
+        if self._keep_greeting is not None:
+            self._keep_greeting(command.payload)
 
     def _tell_watchers(self, result: object) -> None:
         """Only what is durable is shown."""
@@ -379,12 +391,15 @@ _CARRY_OUT: dict[type[do.Command], Callable[[Bridge, Any], None]] = {
     do.AnswerTool: Bridge._to_model,
     do.ReportTool: Bridge._to_model,
     do.RemindModel: Bridge._to_model,
+    do.TellGreeting: Bridge._to_model,
+    do.DeleteItem: Bridge._to_model,
     do.ConnectModel: Bridge._open_session,
     do.CloseModel: Bridge._close_model,
     do.RunTool: Bridge._run_tool,
     do.StartTimer: Bridge._start_timer,
     do.StopTimer: Bridge._stop_timer,
     do.KeepTurn: Bridge._keep_turn,
+    do.KeepGreeting: Bridge._keep_opening,
     do.RecordCaller: Bridge._record_caller,
     do.RecordHeard: Bridge._record_heard,
     do.NoteFirstSound: Bridge._first_sound,

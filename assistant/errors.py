@@ -10,7 +10,8 @@
     │   └── RestError      the telephone company's REST side refused or could not be reached
     ├── ModelSideError     the model's side
     │   ├── ModelRefused   the session could not be opened; `fatal` when trying again is useless
-    │   └── ModelGone      its socket is gone or has stalled
+    │   ├── ModelGone      its socket is gone or has stalled
+    │   └── NotRecorded    it did not speak the greeting as it should
     └── ToolError          a tool could not do it
         └── ToolRefused    it may not be done: `code` is what the model is told
 
@@ -78,6 +79,10 @@ class ModelRefused(ModelSideError):
 
 class ModelGone(ModelSideError):
     """The model's socket is gone, or a write to it has stalled."""
+
+
+class NotRecorded(ModelSideError):
+    """The greeting could not be recorded: the model did not come, did not finish, or said something else."""
 
 
 class ToolError(AssistantError):

@@ -21,12 +21,12 @@ ROWS = [
     {"app"},
     {"web", "cli", "server"},
     {"answering", "rounds"},
-    {"bridge", "lobby"},
+    {"bridge", "lobby", "greeting"},
     {"tools"},
     {"telephony", "realtime", "calendars", "notify"},
-    {"store", "live", "live_calls"},
+    {"store", "live", "live_calls", "channel"},
     {"call", "prompt", "trust", "config"},
-    {"audio", "errors"},  # the ruler and the words that all the others share
+    {"audio", "errors", "frames"},  # the ruler and the words that all the others share
 ]
 ROW_OF = {name: number for number, row in enumerate(ROWS) for name in row}
 SAME = {"cli_call": "cli"}  # the commands fill two modules
@@ -46,7 +46,7 @@ ONLY = {
     "websocket": ["realtime.client"],
     "sqlite_utils": ["store"],
     "sqlite3": ["store"],
-    "websockets": ["sandbox"],
+    "websockets": ["sandbox", "frames"],  # of it, frames takes the mask alone
     "googleapiclient": ["calendars.google"],
     "google_auth_oauthlib": ["calendars.google"],
     "apprise": ["notify"],

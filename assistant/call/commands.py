@@ -96,6 +96,25 @@ class TellModel(Command):
 
 
 @dataclass(frozen=True, slots=True)
+class TellGreeting(Command):
+    """Tell a session, before everything else in it, that these words were spoken without it.
+
+    item_id: what this note is called. heard: how far, when they were cut off; None: they were not.
+    """
+
+    item_id: str
+    words: str
+    heard: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteItem(Command):
+    """Take a note of ours out of the conversation."""
+
+    item_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class AnswerTool(Command):
     """The output of a tool. Exactly one per tool_call_id."""
 
@@ -196,6 +215,13 @@ class RecordHeard(Command):
 
     payload: bytes
     at_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class KeepGreeting(Command):
+    """The opening, spoken whole and word for word: the next call need not wait for a model to say it."""
+
+    payload: bytes
 
 
 @dataclass(frozen=True, slots=True)

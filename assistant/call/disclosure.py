@@ -10,10 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-
-def _plain(text: str) -> str:
-    """Letters and digits only: recognisers and models punctuate as they like."""
-    return "".join(char for char in text.casefold() if char.isalnum())
+from assistant.call.words import plain
 
 
 @dataclass(slots=True)
@@ -42,12 +39,16 @@ class Disclosure:
 
     def said_by(self, text: str) -> float | None:
         """The share of `text` after which the disclosure has been said; None when it is not in it."""
-        whole, sentence = _plain(text), _plain(self.text)
+        whole, sentence = plain(text), plain(self.text)
         begin = whole.find(sentence) if sentence else -1
         return (begin + len(sentence)) / len(whole) if begin >= 0 else None
 
-    def listen(self, text: str, heard_ms: float, total_ms: float) -> None:
-        """So much of a complete item with these words has been heard."""
-        share = None if self.heard else self.said_by(text)
-        if share is not None and heard_ms >= share * total_ms > 0:
+    def ends_ms(self, text: str, total_ms: float) -> float | None:
+        """Where in the sound of a complete item with these words it ends; None when it is not in it."""
+        share = self.said_by(text)
+        return share * total_ms if share is not None and total_ms > 0 else None
+
+    def listen(self, heard_ms: float, ends_ms: float | None) -> None:
+        """So much of an item has been heard in which it ends there."""
+        if ends_ms is not None and heard_ms >= ends_ms:
             self.heard = True

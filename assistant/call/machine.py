@@ -2,7 +2,8 @@
 
 The path of a call through this machine:
 
-    CallStarted, ModelReady    -> the opening is asked for
+    CallStarted                -> the opening is heard at once, where its sound is kept
+    ModelReady                 -> else it is asked for
     ReplyAudio                 -> played, with marks that tell how much was heard
     SpeechStarted              -> barge-in: clear, and tell the model what was heard
     SpeechStopped              -> the model answers by itself; its answer is due
@@ -14,7 +15,8 @@ The path of a call through this machine:
 
 It owns no socket, thread or clock. `replies` knows who may ask the model to speak, `voice` what was
 heard, `transcript` who said what, `tools` which tools run, `ending` how we say goodbye, `session` what a
-new model session must be told, and `parting` what comes after the caller is gone.
+new model session must be told, `opening` what is said first, `notice` what may not be cut off, and
+`parting` what comes after the caller is gone.
 """
 
 from __future__ import annotations
@@ -27,6 +29,9 @@ from assistant.call import events as ev
 from assistant.call.commands import Command, StartTimer, StopTimer
 from assistant.call.disclosure import Disclosure
 from assistant.call.ending import WENT_ON, Ending
+from assistant.call.notice import TIMER as NOTICE
+from assistant.call.notice import Notice
+from assistant.call.opening import Opening
 from assistant.call.parting import Parting
 from assistant.call.plan import CallPlan
 from assistant.call.replies import Replies
@@ -49,7 +54,9 @@ class Call:
         self._now_ms = 0
         self._caller_speaking = False
         self._transcript = Transcript(transcribes=plan.transcribes)
-        self._voice = Voice(self._transcript, Disclosure(plan.disclosure))
+        self._voice = Voice(self._transcript, Disclosure(plan.disclosure), plan.notice_ends_ms)
+        self._opening = Opening(plan, self._transcript, self._voice)
+        self._notice = Notice(self._voice)
         self._replies = Replies()
         self._tools = ToolRuns()
         self._ending = Ending(plan, self._replies, self._voice)
@@ -76,10 +83,19 @@ class Call:
             return []
         if self._parting.caller_gone:
             return self._parting.handle(event)
-        if handler := _OF_THE_MODEL.get(type(event)):
-            self._session.hearing.understood(self._now_ms)
-            return handler(self, event)
+        if type(event) in _OF_THE_MODEL:
+            waiting = self._notice.hold(event, self._now_ms)
+            return self._model_says(event) if waiting is None else waiting
         return _OF_THE_HOUSE[type(event)](self, event) if type(event) in _OF_THE_HOUSE else []
+
+    def _model_says(self, event: ev.Event) -> list[Command]:
+        if not isinstance(event, ev.ModelLost):
+            self._session.hearing.understood(self._now_ms)
+        return _OF_THE_MODEL[type(event)](self, event)
+
+    def _notice_is_out(self) -> list[Command]:
+        """What the model has said meanwhile happens now."""
+        return [command for event in self._notice.take() for command in self._model_says(event)]
 
     # --- the phone ---
 
@@ -88,6 +104,7 @@ class Call:
             StartTimer("not_ready", event.at_ms + NOT_READY_MS),
             StartTimer("limit", event.at_ms + self._plan.max_call_ms),
             *self._voice.began(event.at_ms),
+            *self._opening.begin(event.at_ms),
         ]
 
     def _caller_audio(self, event: ev.CallerAudio) -> list[Command]:
@@ -144,9 +161,10 @@ class Call:
         barge_in, cut_off = self._voice.cut(self._now_ms)
         self._replies.stale |= cut_off
         commands = [*map(StopTimer, timers), *self._ending.caller_began()]
-        return [*barge_in, *commands, *self._notice(cut_off=bool(barge_in))]
+        ask_again = self._ask_for_notice(cut_off=bool(barge_in))
+        return [*barge_in, *self._opening.interrupted(), *commands, *ask_again]
 
-    def _notice(self, *, cut_off: bool) -> list[Command]:
+    def _ask_for_notice(self, *, cut_off: bool) -> list[Command]:
         """A disclosure that was not heard is asked for again: before it is, nothing is recorded."""
         note = self._voice.disclosure.ask_again(cut_off=cut_off)
         return [do.TellModel(note)] if note else []
@@ -175,7 +193,7 @@ class Call:
         self._session.owed = None
         ours = self._replies.running
         if ours is not None and self._plan.opening and ours.say == self._plan.opening:
-            self._voice.opening(event.response_id)
+            self._opening.asked_of(event.response_id)
         return [*self._reply_is_due(), StopTimer("owed"), *self._cancel_if_unwanted()]
 
     def _cancel_if_unwanted(self) -> list[Command]:
@@ -190,11 +208,12 @@ class Call:
 
     def _reply_audio(self, event: ev.ReplyAudio) -> list[Command]:
         self._reply_seen_ms = self._now_ms
+        self._opening.listen(event)
         if event.response_id in self._replies.stale:
             self._voice.drop(event)
             return []
         self._spoke = True
-        return self._voice.speak(event)
+        return self._voice.speak(event, self._now_ms)
 
     def _reply_audio_done(self, event: ev.ReplyAudioDone) -> list[Command]:
         self._reply_seen_ms = self._now_ms
@@ -204,6 +223,7 @@ class Call:
         overtaken = event.response_id in self._replies.stale
         waiting = self._replies.done(event)
         commands = [*self._voice.reply_over(event.response_id, self._now_ms), *waiting]
+        commands += self._opening.reply_over(event)
         commands += self._reply_is_due() if self._replies.due else [StopTimer("reply_due")]
         if event.status == "failed":
             return commands + self._reply_failed(event, overtaken=overtaken)
@@ -265,7 +285,9 @@ class Call:
         commands: list[Command] = [StopTimer("not_ready"), StopTimer("reconnect")]
         if self._session.goes_on:
             return commands + self._resume()
-        # The opening is asked for before the caller's early sound is handed on: it comes first.
+        # The opening is told or asked for before the caller's early sound is handed on: it comes first.
+        if self._opening.kept:
+            return [*commands, *self._opening.tell(), *self._session.hearing.flush(), *self._settle()]
         opening = self._ask(self._plan.opening, "" if self._plan.opening else self._plan.greet_ask)
         return commands + opening + self._session.hearing.flush()
 
@@ -275,7 +297,7 @@ class Call:
         if self._ending.because:
             return commands + self._with_due(self._ending.say_goodbye(self._now_ms))
         if self._session.owed is None or not self._session.owed.say:
-            commands += self._notice(cut_off=True)
+            commands += self._ask_for_notice(cut_off=True)
         return commands if answers_by_itself else commands + self._pay_owed()
 
     def _pay_owed(self) -> list[Command]:
@@ -283,6 +305,7 @@ class Call:
         return self._ask(owed.say, owed.ask) if owed is not None else self._settle()
 
     def _model_lost(self, event: ev.ModelLost) -> list[Command]:
+        self._opening.session_lost()
         if self._ending.needs_no_model:
             return self._session.lost(self._now_ms)
         if event.fatal or not self._session.may_reconnect:
@@ -297,7 +320,8 @@ class Call:
         return self._leave("model_failed", 1011, reason)
 
     def _shut_down(self, event: ev.ShutDown) -> list[Command]:
-        return self._leave("shut_down", 1001, "going away")
+        before = self._notice_is_out()
+        return before if self.ended else before + self._leave("shut_down", 1001, "going away")
 
     def _hang_up_failed(self, event: ev.HangUpFailed) -> list[Command]:
         """The apology is the lesser evil than a line that stays open."""
@@ -309,8 +333,11 @@ class Call:
         return self._parting.leave(decided or because, code, reason, self._now_ms)
 
     def _caller_gone(self, event: ev.CallerGone) -> list[Command]:
+        before = self._notice_is_out()
+        if self.ended:
+            return before
         because = self._ending.decided or ("caller_hung_up" if event.hung_up else "line_lost")
-        commands = self._parting.caller_left(because, self._now_ms)
+        commands = before + self._parting.caller_left(because, self._now_ms)
         if not self._session.ready:
             return [*commands, *self._parting.give_up(self._now_ms)]
         return commands + self._parting.wait_for_words(
@@ -331,6 +358,8 @@ class Call:
                 return self._pay_owed()
             case "keys":
                 return self._keys_complete()
+            case timer if timer == NOTICE:
+                return self._notice.still_sounding(self._now_ms) or self._notice_is_out()
             case "silence":
                 return self._with_due(self._ending.silent(self._now_ms))
             case "wish":
@@ -344,7 +373,8 @@ class Call:
         return []
 
     def _still_due(self) -> list[Command]:
-        due_ms = self._reply_seen_ms + REPLY_DUE_MS
+        # What waits for the end of the notice may be a sign of life.
+        due_ms = (self._now_ms if self._notice.sounding else self._reply_seen_ms) + REPLY_DUE_MS
         if self._now_ms < due_ms:
             return [StartTimer("reply_due", due_ms)]
         if not self._replies.busy:
@@ -356,9 +386,11 @@ class Call:
 
     def _time_up(self) -> list[Command]:
         """Whatever is being said is cut short for the goodbye."""
+        commands = self._notice_is_out()
         if not self._ending.time_up() or not self._session.ready:
-            return []  # a new session says it first of all; without one the caller comes to the tone
-        commands, cut_off = self._voice.cut(self._now_ms)
+            return commands  # a new session says it first of all; without one the caller comes to the tone
+        barge_in, cut_off = self._voice.cut(self._now_ms)
+        commands += [*barge_in, *self._opening.interrupted()]
         self._replies.stale |= cut_off
         if self._replies.active:
             self._replies.cut()
@@ -382,6 +414,7 @@ _OF_THE_MODEL: _Handlers = {
     ev.ReplyAudioDone: Call._reply_audio_done,
     ev.ReplyDone: Call._reply_done,
     ev.ReplyRefused: Call._reply_refused,
+    ev.ModelLost: Call._model_lost,
     **dict.fromkeys(WORDS, Call._words),
 }
 
@@ -391,7 +424,6 @@ _OF_THE_HOUSE: _Handlers = {
     ev.CallerPressed: Call._caller_pressed,
     ev.MarkReturned: Call._mark_returned,
     ev.CallerGone: Call._caller_gone,
-    ev.ModelLost: Call._model_lost,
     ev.ToolFinished: Call._tool_finished,
     ev.TransferFailed: Call._transfer_failed,
     ev.TimerFired: Call._timer_fired,

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
 class CallPlan:
     """The opening's words, the limits, and how the model is asked for the few sentences we choose.
 
-    opening: disclosure and greeting, spoken word for word. disclosure: "" when none has to be heard
-    before the recording begins. transcribes: the model's side puts the caller's words into text.
+    opening: disclosure and greeting, spoken word for word. greeting: their sound, kept from another call;
+    empty when there is none. keep_opening: it is to be kept from this one. disclosure: "" when none has to
+    be heard before the recording begins. notice_ends_ms: where in the kept sound it ends; 0: by the share of
+    its letters. transcribes: the model's side puts the caller's words into text.
     """
 
     opening: str = ""
+    greeting: bytes = field(default=b"", repr=False)
+    keep_opening: bool = False
     disclosure: str = ""
+    notice_ends_ms: int = 0
     max_call_ms: int = 600_000
     transcribes: bool = True
     greet_ask: str = "Greet the caller in one sentence and ask how you can help."

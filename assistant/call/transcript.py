@@ -223,6 +223,12 @@ class Transcript:
         entry = self._entries.get(item_id)
         return entry.text if entry else ""
 
+    def heard_text_of(self, item_id: str) -> str | None:
+        """What was heard of an item's words; None while that is not settled."""
+        entry = self._entries.get(item_id)
+        turn = self._turn(entry, 0) if entry and entry.heard_ms is not None else None
+        return turn.heard_text if turn else None
+
     def settle_replies(self) -> list[Turn]:
         """The model is gone: what it has said so far is all it will say."""
         for entry in self._entries.values():

@@ -8,6 +8,7 @@ is recorded.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from math import ceil
 
 from assistant.audio import BYTES_PER_MS
 from assistant.call import events as ev
@@ -35,9 +36,12 @@ def keep(turns: Iterable[Turn]) -> list[Command]:
 
 
 class Voice:
-    """What the assistant says on one call, and how much of it arrives."""
+    """What the assistant says on one call, and how much of it arrives.
 
-    def __init__(self, transcript: Transcript, disclosure: Disclosure) -> None:
+    notice_ends_ms: where the disclosure ends in the kept opening; 0: by the share of its letters.
+    """
+
+    def __init__(self, transcript: Transcript, disclosure: Disclosure, notice_ends_ms: int = 0) -> None:
         self.disclosure = disclosure
         self._transcript = transcript
         self._clock = StreamClock()
@@ -48,7 +52,9 @@ class Voice:
         self._answering_ms: int | None = None  # the caller's end of speech that is not answered yet
         self._items: dict[str, set[str]] = {}  # the items of each response that is not over
         self._unplayed: dict[tuple[str, int], str] = {}  # items of a cut reply that never sounded
-        self._former: set[str] = set()  # items of a session that is lost: the new one does not know them
+        self._unknown: set[str] = set()  # items the model's session in use does not have
+        self._kept: str | None = None  # the item that is the kept opening
+        self._kept_notice_ends_ms = notice_ends_ms
 
     @property
     def idle(self) -> bool:
@@ -80,9 +86,18 @@ class Voice:
         """This response was asked to say the disclosure, word for word. None: it was not, after all."""
         self._opening = response_id
 
-    def speak(self, event: ev.ReplyAudio) -> list[Command]:
+    def speak_kept(self, item_id: str, words: str, payload: bytes, at_ms: int) -> list[Command]:
+        """Send the whole kept opening to the phone. The model does not know of it yet."""
+        self._kept, self._opening = item_id, item_id
+        self._unknown.add(item_id)
+        self._transcript.place(item_id, None, "assistant")
+        self._transcript.reply_text(item_id, words)
+        commands = self.speak(ev.ReplyAudio(item_id, item_id, 0, payload, at_ms=at_ms), at_ms)
+        return commands + self.reply_over(item_id, at_ms)
+
+    def speak(self, event: ev.ReplyAudio, at_ms: int) -> list[Command]:
         """Send a piece of a reply to the phone."""
-        now_ms = self._clock.at(event.at_ms).now_ms
+        now_ms = self._clock.at(at_ms).now_ms
         commands: list[Command] = []
         for part in self._playback.send(
             event.response_id, event.item_id, event.content_index, event.payload, now_ms
@@ -91,7 +106,7 @@ class Voice:
             if isinstance(part, bytes):
                 commands += self._notes()
         item = self._playback.items[-1]
-        self._sound(event, event.at_ms + round(item.begins_ms - now_ms))
+        self._sound(event, at_ms + round(item.begins_ms - now_ms))
         return commands
 
     def _sound(self, event: ev.ReplyAudio, begins_ms: int | None) -> None:
@@ -140,7 +155,7 @@ class Voice:
     def model_gone(self, at_ms: int) -> list[Command]:
         """No more sound or words will come; what is queued at the phone plays on."""
         self._unplayed.clear()
-        self._former |= {item.item_id for item in self._playback.items}
+        self._unknown |= {item.item_id for item in self._playback.items}
         commands: list[Command] = []
         for item in list(self._playback.items):
             commands += self.sound_done(item.item_id, at_ms)
@@ -169,7 +184,7 @@ class Voice:
         truncations = [
             TruncateReply(cut.item.item_id, cut.item.content_index, cut.heard_ms)
             for cut in cuts
-            if not cut.whole and cut.item.item_id not in self._former
+            if not cut.whole and cut.item.item_id not in self._unknown
         ]
         responses = {cut.item.response_id for cut in cuts}
         return [ClearPlayback(), *truncations, *commands], responses
@@ -213,9 +228,26 @@ class Voice:
             return
         position = self._playback.position(moment)
         for item in self._playback.items:
-            if item.done:
-                text = self._transcript.words_of(item.item_id)
-                self.disclosure.listen(text, item.heard_ms(position), item.sent_ms)
+            self.disclosure.listen(item.heard_ms(position), self._notice_ends_ms(item))
+
+    def _notice_ends_ms(self, item: SpokenItem) -> float | None:
+        """Where in this item the disclosure ends; None when that cannot be told (yet), or it is not in it."""
+        if item.item_id == self._kept and self._kept_notice_ends_ms:
+            return self._kept_notice_ends_ms
+        words = self._transcript.words_of(item.item_id)
+        return self.disclosure.ends_ms(words, item.sent_ms) if item.done else None
+
+    def notice_remaining_ms(self, at_ms: int) -> int:
+        """How long the disclosure that is being heard still takes; 0 when none is, or it is not all sent."""
+        if self.disclosure.heard:
+            return 0
+        position = self._playback.position(self._clock.at(at_ms))
+        for item in self._playback.items:
+            ends_ms = self._notice_ends_ms(item)
+            if ends_ms is not None:
+                not_begun_ms = max(0.0, item.start - position) / BYTES_PER_MS
+                return max(0, ceil(not_begun_ms + ends_ms - item.heard_ms(position)))
+        return 0
 
     @staticmethod
     def _record(heard: list[Heard]) -> list[Command]:

@@ -5,11 +5,9 @@ the socket ends; `send` carries out a command, from one other thread; `close` ma
 anywhere, also while the connection is still being made. There are no second tries here: a
 session that was refused or lost is told once, as ModelLost, and the call decides.
 
-websocket-client is watched in four places. Its `recv()` hides why a socket was closed, so
-frames are read. Its socket has one timeout for reading and writing, so that timeout is only
-a short tick: reading goes on after it, and writing has a deadline of its own. It obeys proxy
-settings even for loopback addresses, and follows redirects with our key in its hand: both
-are switched off.
+websocket-client makes the connection and shakes hands; the frames are read and written by a
+`Channel`. It is watched in two places: it obeys proxy settings even for loopback addresses, and
+follows redirects with our key in its hand. Both are switched off.
 """
 
 from __future__ import annotations
@@ -18,18 +16,17 @@ import logging
 import threading
 import time
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext, suppress
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
-from socket import SHUT_RDWR
 from typing import Any
 from urllib.parse import quote, urlsplit
 
 import orjson
 import websocket
-from websocket import ABNF
 
 from assistant.call.commands import Command, HearCaller
 from assistant.call.events import Event, ItemAdded, ModelLost, ModelReady, ReplyAudio, ReplyDone
+from assistant.channel import Channel, ChannelClosed
 from assistant.errors import ModelGone, ModelRefused
 from assistant.realtime import wire
 from assistant.realtime.endings import closed, kind_of, printable, refusal
@@ -42,12 +39,8 @@ log = logging.getLogger(__name__)
 
 Within = Callable[[float], AbstractContextManager[Any]]
 
-_TICK_S = 0.5  # how long a read waits before it looks around
-_STALL_S = 2.0  # a write that takes longer is a lost socket
 _READY_S = 10.0  # connecting and agreeing together
-_PING_S = 20.0
-_SILENT_S = 2 * _PING_S + 5  # not even a pong for so long: nobody is there
-_GOODBYE_S = 1.0  # how long a close of ours waits for the other side's
+_LARGEST_MESSAGE = 32 * 1024 * 1024  # ten minutes of PCM in one delta; the service has never sent a tenth
 _MOST_UNREADABLE = 20  # in a row
 
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
@@ -92,11 +85,10 @@ class RealtimeClient:
         self._negotiation = Negotiation(wish)
         self._clock = clock
         self._within = within
-        self._socket: _Socket | None = None
+        self._channel: Channel | None = None
         self._sound: PcmSound | None = None
         self._memory = Memory()
         self._closing = threading.Event()
-        self._closed_at = 0.0
         self._failure = ""
         self._unreadable = 0
         self._started = False
@@ -125,25 +117,24 @@ class RealtimeClient:
             log.exception("reading from the model failed")
             lost = self._lost("a fault of this program")
         finally:
-            if self._socket is not None:
-                self._socket.drop()
-                self._socket.shutdown()  # type: ignore[no-untyped-call]  # closes it
+            if self._channel is not None:
+                self._channel.end()
         if not self._closing.is_set():
             put(lost)
 
     def _serve(self, put: Callable[[Event], None]) -> ModelLost:
         deadline = time.monotonic() + _READY_S
-        self._socket = socket = self._connect()
+        self._channel = channel = self._connect()
         if self._closing.is_set():
             # The handshake came through after all; nobody waits for it any more.
-            socket.goodbye()
-            return self._lost("closed before it was used")
-        self._agree(socket, deadline)
+            channel.close()
+        else:
+            self._agree(channel, deadline)
         if not self._closing.is_set():
             put(ModelReady(at_ms=self._clock()))
-        return self._listen(socket, put)
+        return self._listen(channel, put)
 
-    def _connect(self) -> _Socket:
+    def _connect(self) -> Channel:
         try:
             with self._within(_READY_S):
                 return _open(self._address)
@@ -153,16 +144,18 @@ class RealtimeClient:
             # Only the kind: these messages quote headers.
             raise ModelRefused(f"the model cannot be reached: {kind_of(error)}", fatal=False) from error
 
-    def _agree(self, socket: _Socket, deadline: float) -> None:
+    def _agree(self, channel: Channel, deadline: float) -> None:
         """Hear `session.created`, ask for our session and check what takes effect."""
         while not self._closing.is_set():
-            if time.monotonic() > deadline:
-                raise ModelRefused(f"no session within {_READY_S:.0f} s", fatal=False)
-            message = self._next(socket)
+            left_s = deadline - time.monotonic()
+            try:
+                message = self._next(channel, max(0.001, left_s))
+            except TimeoutError:
+                raise ModelRefused(f"no session within {_READY_S:.0f} s", fatal=False) from None
             answer = self._negotiation.hear(message) if message else None
             match answer:
                 case dict():
-                    socket.write_text(orjson.dumps(answer))
+                    self._write(channel, orjson.dumps(answer))
                 case GivenUp(reason, fatal):
                     raise ModelRefused(reason, fatal=fatal)
                 case Agreed():
@@ -175,21 +168,21 @@ class RealtimeClient:
         if "pcm" in (agreed.hears, agreed.speaks):
             self._sound = PcmSound(hears=agreed.hears == "pcm", speaks=agreed.speaks == "pcm")
 
-    def _listen(self, socket: _Socket, put: Callable[[Event], None]) -> ModelLost:
-        while not (self._closing.is_set() and time.monotonic() > self._closed_at + _GOODBYE_S):
-            message = self._next(socket)
+    def _listen(self, channel: Channel, put: Callable[[Event], None]) -> ModelLost:
+        while True:  # until the channel says that it is over
+            message = self._next(channel)
             event = self._event(message) if message else None
             if isinstance(event, ModelLost):
                 return event
             if event is not None and not self._closing.is_set():
                 put(event)
-        return self._lost("closed")
 
-    def _next(self, socket: _Socket) -> Wire | None:
-        """The next message, None when there was none or none that can be read."""
-        text = socket.read()
-        if text is None:
-            return None
+    def _next(self, channel: Channel, timeout_s: float | None = None) -> Wire | None:
+        """The next message, None when it cannot be read. Raises TimeoutError, ModelGone."""
+        try:
+            _, text = channel.read(timeout_s)
+        except ChannelClosed as over:
+            raise _why_gone(over) from over
         try:
             return wire.parse(text)
         except wire.Unreadable as error:
@@ -241,123 +234,51 @@ class RealtimeClient:
 
     def send(self, command: Command) -> None:
         """Carry out a command for the model. Raises ModelGone when it cannot be written in 2 s."""
-        socket = self._socket
-        if socket is None or self._closing.is_set():
+        channel = self._channel
+        if channel is None or self._closing.is_set():
             raise ModelGone("there is no session with the model")
         if self._sound is not None and isinstance(command, HearCaller):
             command = HearCaller(self._sound.heard(command.payload))
         text = wire.write(command, self._negotiation.wish.instructions)
         try:
-            socket.write_text(text.encode())
+            self._write(channel, text)
         except ModelGone as error:
             self._failure = str(error)
-            socket.drop()
+            channel.drop()
             raise
+
+    def _write(self, channel: Channel, text: bytes) -> None:
+        try:
+            channel.write(text)
+        except ChannelClosed as over:
+            raise _why_gone(over) from over
 
     def close(self) -> None:
         """End the session: quick, from any thread, also while it is still being opened."""
         if self._closing.is_set():
             return
-        self._closed_at = time.monotonic()
         self._closing.set()
-        if self._socket is not None:
-            self._socket.goodbye()
+        if self._channel is not None:
+            self._channel.close()
 
 
-# --- the socket ------------------------------------------------------------------
+def _why_gone(over: ChannelClosed) -> ModelGone | ModelRefused:
+    if over.code is None:
+        return ModelGone(f"the line to the model: {over}")
+    return closed(over.code, over.reason)
 
 
-class _Socket(websocket.WebSocket):
-    """websocket-client's socket, with writes that have a deadline and ends that say why.
-
-    All its writes (also the pongs it sends by itself) pass through `send_frame`.
-    """
-
-    def __init__(self, **options: Any) -> None:
-        super().__init__(**options)
-        self._heard_at = self._pinged_at = time.monotonic()
-
-    def read(self) -> bytes | None:
-        """The next message, or None after a tick without one. Raises ModelGone at the end."""
-        try:
-            opcode, frame = self.recv_data_frame(control_frame=True)
-        except websocket.WebSocketTimeoutException:
-            self._look_around()
-            return None
-        except websocket.WebSocketConnectionClosedException as error:
-            raise ModelGone("the connection to the model was lost") from error
-        except (websocket.WebSocketException, OSError, ValueError, AttributeError) as error:
-            # The last two: the socket was dropped by another thread in the middle of a read.
-            raise ModelGone(f"the connection to the model was lost: {kind_of(error)}") from error
-        self._heard_at = time.monotonic()
-        if opcode == ABNF.OPCODE_CLOSE:
-            raise closed(frame.data)
-        self._look_around()
-        return bytes(frame.data) if opcode in (ABNF.OPCODE_TEXT, ABNF.OPCODE_BINARY) else None
-
-    def _look_around(self) -> None:
-        """Ping now and then, and notice when nobody answers."""
-        now = time.monotonic()
-        if now - self._heard_at > _SILENT_S:
-            raise ModelGone("the model does not answer pings")
-        if now - self._pinged_at > _PING_S:
-            self._pinged_at = now
-            self.ping()
-
-    def write_text(self, text: bytes) -> None:
-        """Send one message. Raises ModelGone."""
-        self.send_frame(ABNF.create_frame(text, ABNF.OPCODE_TEXT))
-
-    def send_frame(self, frame: Any) -> int:
-        """Write a frame whole within 2 s, or not at all: half a frame ends the connection."""
-        data = frame.format()
-        deadline = time.monotonic() + _STALL_S
-        if not self.lock.acquire(timeout=_STALL_S):
-            raise ModelGone("a write to the model stalled")
-        try:
-            self._write_before(deadline, memoryview(data))
-        except (websocket.WebSocketException, OSError, ValueError, AttributeError) as error:
-            raise ModelGone(f"the connection to the model was lost: {kind_of(error)}") from error
-        finally:
-            self.lock.release()
-        return len(data)
-
-    def _write_before(self, deadline: float, rest: memoryview) -> None:
-        while rest:
-            if self.sock is None:
-                raise ModelGone("the connection to the model was lost")
-            with suppress(TimeoutError):  # a tick in which nothing could be written
-                rest = rest[self.sock.send(rest) :]
-            if rest and time.monotonic() >= deadline:
-                raise ModelGone("a write to the model stalled")
-
-    def send_close(self, *args: Any, **kwargs: Any) -> None:
-        """Answer the other side's close, if it still listens; what it said counts either way."""
-        with suppress(ModelGone):
-            super().send_close(*args, **kwargs)
-
-    def goodbye(self) -> None:
-        """Say that we leave; the reader sees the answer, or stops waiting for it."""
-        self.send_close(websocket.STATUS_NORMAL)
-
-    def drop(self) -> None:
-        """End the connection at once, and wake whoever reads or writes. The reader closes it."""
-        sock = self.sock
-        if sock is not None:
-            with suppress(OSError, ValueError):
-                sock.shutdown(SHUT_RDWR)
+# --- the handshake ----------------------------------------------------------------
 
 
-def _open(address: ModelAddress) -> _Socket:
-    """Connect and shake hands. Raises what websocket-client raises."""
+def _open(address: ModelAddress) -> Channel:
+    """Connect and shake hands; from then on the frames are ours. Raises what websocket-client raises."""
     options: dict[str, Any] = {}
     host = urlsplit(address.url).hostname or ""
     if host in _LOOPBACK:
         # http_no_proxy is only looked at beside a proxy, so one is named that is not used.
         options = {"http_proxy_host": host, "http_proxy_port": 1, "http_no_proxy": [host]}
-    # In Python, checking UTF-8 is a quarter of the CPU; the JSON parser does it anyway.
-    socket = _Socket(enable_multithread=True, skip_utf8_validation=True)
-    socket.connect(  # type: ignore[no-untyped-call]
+    socket = websocket.create_connection(
         address.url,
         timeout=_READY_S,
         header=address.headers,
@@ -365,5 +286,4 @@ def _open(address: ModelAddress) -> _Socket:
         redirect_limit=0,
         **options,
     )
-    socket.settimeout(_TICK_S)
-    return socket
+    return Channel(socket.sock, client=True, largest_message=_LARGEST_MESSAGE)

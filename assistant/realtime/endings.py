@@ -35,10 +35,8 @@ def _code_in(body: bytes | None) -> str:
 _FATAL_CLOSES = (3000, 3003, 4000)  # unauthorized, forbidden, the older interface
 
 
-def closed(data: bytes) -> ModelGone | ModelRefused:
+def closed(code: int, reason: str) -> ModelGone | ModelRefused:
     """The other side's close frame, as what it means to us."""
-    code = int.from_bytes(data[:2], "big") if len(data) >= 2 else 1005  # 1005: none was given
-    reason = data[2:].decode("utf-8", "replace")
     said = f"closed by the model: {code} {reason}".strip()
     if code in _FATAL_CLOSES or any(fatal_code(word) for word in re.findall(r"[\w.]+", reason)):
         return ModelRefused(said, fatal=True)

@@ -22,9 +22,11 @@ from assistant.call.commands import (
     Command,
     CommitCaller,
     CreateReply,
+    DeleteItem,
     HearCaller,
     RemindModel,
     ReportTool,
+    TellGreeting,
     TellModel,
     TruncateReply,
 )
@@ -48,7 +50,7 @@ from assistant.call.events import (
     ToolCall,
     TranscriptionFailed,
 )
-from assistant.prompt import memory_note
+from assistant.prompt import greeting_note, memory_note
 from assistant.realtime.session import FATAL_ACCOUNT, Wire
 
 
@@ -246,12 +248,12 @@ _READERS: dict[str, Callable[[Wire, int], Event | None]] = {
 # --- writing -----------------------------------------------------------------
 
 
-def write(command: Command, session_instructions: str) -> str:
+def write(command: Command, session_instructions: str) -> bytes:
     """The message that carries out a command. `session_instructions`: those of the session."""
     if isinstance(command, HearCaller):
         # Fifty times a second and call: no need of a JSON encoder for base64.
-        return f'{{"type":"input_audio_buffer.append","audio":"{b64encode(command.payload).decode()}"}}'
-    return orjson.dumps(_message(command, session_instructions)).decode()
+        return b'{"type":"input_audio_buffer.append","audio":"%b"}' % b64encode(command.payload)
+    return orjson.dumps(_message(command, session_instructions))
 
 
 def _message(command: Command, session_instructions: str) -> Wire:
@@ -271,6 +273,12 @@ def _message(command: Command, session_instructions: str) -> Wire:
             }
         case TellModel(text):
             return _note(text)
+        case TellGreeting(item_id, words, heard):
+            note = _note(greeting_note(words, heard))
+            note["item"]["id"] = item_id
+            return {**note, "previous_item_id": "root"}
+        case DeleteItem(item_id):
+            return {"type": "conversation.item.delete", "item_id": item_id}
         case RemindModel(turns):
             return _note(memory_note(turns))
         case AnswerTool(tool_call_id, output):

@@ -1,4 +1,4 @@
-"""What is kept: calls, turns, messages, preferences, callers, logins, in one SQLite file.
+"""What is kept: calls, turns, messages, preferences, callers, logins, greetings, in one SQLite file.
 
 All SQL of the program is in this package. Its functions take `db` first and plain values after, and
 give plain values back; whoever is in the middle of a call reaches them through `Store`, which keeps
@@ -16,6 +16,7 @@ the disk away from the live audio:
     export.py        calls as the contract shows them
     preferences.py   what the owner may change while the program runs; working_hours.py reads one of them
     callers.py       what is kept about a number
+    greetings.py     the sound of the first words, so that nobody has to wait for them
     logins.py        browsers that are logged in, the password's hash
     housekeeping.py  backup, forget, prune
     recordings.py    sound on the disk

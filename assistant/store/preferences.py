@@ -138,10 +138,12 @@ class Preferences(BaseModel):
     @property
     def opening(self) -> str:
         """What is spoken first, word for word, as one reply: the disclosure, then the greeting."""
-        name = self.owner_name or NAMELESS_OWNER
-        return " ".join(
-            part for part in (self.disclosure, self.greeting.replace("{owner_name}", name)) if part
-        )
+        return " ".join(part for part in (self.disclosure, self.spoken_greeting) if part)
+
+    @property
+    def spoken_greeting(self) -> str:
+        """The greeting with the owner's name in it."""
+        return self.greeting.replace("{owner_name}", self.owner_name or NAMELESS_OWNER)
 
     @property
     def zone(self) -> ZoneInfo:

@@ -22,7 +22,7 @@ from sqlite_utils import Database, Migrations
 
 from assistant.errors import StoreBusy, StoreError
 
-SCHEMA_VERSION = 1  # one more with every migration
+SCHEMA_VERSION = 2  # one more with every migration
 BUSY_S = 1.0  # how long one statement waits for another process's lock
 MIGRATION_BUSY_S = 10.0
 
@@ -281,3 +281,19 @@ CREATE TABLE house (
   value TEXT NOT NULL
 ) STRICT, WITHOUT ROWID;
 """
+
+
+@migrations()
+def kept_greetings(db: Database) -> None:
+    """The sound of the first words. A higher id was kept later."""
+    db.execute("""
+CREATE TABLE greetings (
+  id INTEGER PRIMARY KEY,
+  text TEXT NOT NULL,
+  voice TEXT NOT NULL,
+  model TEXT NOT NULL,
+  disclosure TEXT NOT NULL,
+  payload BLOB NOT NULL,
+  made_at TEXT NOT NULL,
+  UNIQUE (text, voice, model, disclosure)
+) STRICT""")

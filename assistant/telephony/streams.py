@@ -35,7 +35,7 @@ class StreamStart:
     parameters: dict[str, str]
 
 
-def read(text: str | bytes, at_ms: int) -> Event | StreamStart | None:
+def read(text: bytes, at_ms: int) -> Event | StreamStart | None:
     """One message of the stream. None: nothing that concerns us. Raises MalformedMessage.
 
     at_ms: when it was read, on the loop's clock.
@@ -57,9 +57,7 @@ def read(text: str | bytes, at_ms: int) -> Event | StreamStart | None:
     raise MalformedMessage("no event")
 
 
-def _decoded(text: str | bytes) -> dict[str, Any]:
-    if isinstance(text, bytes):
-        raise MalformedMessage("a binary frame")
+def _decoded(text: bytes) -> dict[str, Any]:
     try:
         message = orjson.loads(text)
     except (orjson.JSONDecodeError, UnicodeError):
@@ -130,7 +128,7 @@ def _sid(part: dict[str, Any], name: str, prefix: str) -> str:
     return sid
 
 
-def write(command: do.Play | do.PlaceMark | do.ClearPlayback, stream_sid: str) -> str:
+def write(command: do.Play | do.PlaceMark | do.ClearPlayback, stream_sid: str) -> bytes:
     """A command as the stream's own message."""
     message: dict[str, Any] = {"event": "clear", "streamSid": stream_sid}
     match command:
@@ -140,4 +138,4 @@ def write(command: do.Play | do.PlaceMark | do.ClearPlayback, stream_sid: str) -
         case do.PlaceMark(name):
             message["event"] = "mark"
             message["mark"] = {"name": name}
-    return orjson.dumps(message).decode()
+    return orjson.dumps(message)

@@ -6,7 +6,6 @@ import io
 import os
 from collections.abc import Callable
 from pathlib import Path
-from statistics import median
 from typing import Any, cast
 
 from flask import Flask, Response, abort, render_template, request
@@ -14,7 +13,7 @@ from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import RequestedRangeNotSatisfiable
 from werkzeug.wsgi import wrap_file
 
-from assistant.store import export
+from assistant.store import delays, export
 from assistant.store.recordings import DIRECTORY
 from assistant.web.inbox import words
 from assistant.web.parts import parts
@@ -32,16 +31,14 @@ def register(app: Flask) -> None:
 def call(call_sid: str) -> ResponseReturnValue:
     """The page of one call."""
     row = _row(call_sid)
-    answers = row["response_ms"] or []
-    typical = median(answers) if answers else None
     recordings = [
         {**recording, "n": _place(row["recordings"], recording)}
         for recording in row["recordings"]
         if _file(recording) is not None
     ]
-    return render_template(
-        "call.html", call=row, recordings=recordings, typical_answer_ms=typical, show=words()
-    )
+    show = words()
+    lately = parts().store.read(delays.lately, show.now)
+    return render_template("call.html", call=row, recordings=recordings, lately=lately, show=show)
 
 
 def call_audio(call_sid: str) -> ResponseReturnValue:

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from flask import Flask, abort, render_template, request
 from flask.typing import ResponseReturnValue
 
-from assistant.store import export, preferences
+from assistant.store import delays, export, preferences
 from assistant.web.parts import parts
 from assistant.web.words import Words
 
@@ -29,7 +29,11 @@ def inbox() -> ResponseReturnValue:
     if not 1 <= page <= pages:
         abort(404)
     calls = store.read(export.recent, limit=PAGE, offset=(page - 1) * PAGE)
-    return render_template("inbox.html", calls=calls, total=total, page=page, pages=pages, show=words())
+    show = words()
+    lately = store.read(delays.lately, show.now)
+    return render_template(
+        "inbox.html", calls=calls, total=total, page=page, pages=pages, lately=lately, show=show
+    )
 
 
 def words() -> Words:

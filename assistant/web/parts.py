@@ -21,8 +21,10 @@ from flask import Flask, current_app
 
 from assistant.bridge import Phone
 from assistant.config import Settings
+from assistant.errors import AssistantError
 from assistant.live import Live
 from assistant.live_calls import LiveCalls
+from assistant.lobby import Expected, Lobby
 from assistant.store.writer import Store
 from assistant.telephony.dials import RunningDials
 from assistant.telephony.recordings import catch_up, fetch_voicemail
@@ -53,11 +55,20 @@ def nobody_serves(
     return "model_failed"
 
 
+def nobody_speaks() -> None:
+    """Where no assistant was put in, there is no voice to keep a greeting of."""
+    raise AssistantError("There is no assistant here that could speak the greeting.")
+
+
 @dataclass(slots=True)
 class CallAtTheDoor:
-    """What is remembered of one call between its webhooks. `identity`: what it is kept under."""
+    """What is remembered of one call between its webhooks. `identity`: what it is kept under.
+
+    stir_verstat: what the network thinks of its caller ID.
+    """
 
     identity: str | None = None
+    stir_verstat: str | None = None
     trust: Trust = "stranger"
     answer: Answer | None = None
     accepted: bool = False
@@ -123,13 +134,19 @@ def in_a_thread(function: Callable[..., object], *args: Any) -> None:
 
 @dataclass
 class Parts:
-    """Everything the views need. `beside`: run a job without waiting for it."""
+    """Everything the views need.
+
+    beside: run a job without waiting for it. make_greeting: have the greeting spoken and kept; raises
+    AssistantError.
+    """
 
     settings: Settings
     store: Store
     live: Live = field(default_factory=Live)
     live_calls: LiveCalls = field(default_factory=LiveCalls)
+    lobby: Lobby[Any] = field(default_factory=Lobby)
     serve_call: ServeCall = nobody_serves
+    make_greeting: Callable[[], None] = nobody_speaks
     within: Callable[[float], AbstractContextManager[Any]] = nullcontext
     beside: Callable[..., None] = in_a_thread
     tokens: StreamTokens = field(default_factory=StreamTokens)
@@ -197,6 +214,14 @@ class Parts:
         arriving = sum(not self.live_calls.has(call_sid) for call_sid in self.streams)
         return self.live_calls.count() + arriving + self.tokens.waiting()
 
+    def expect(self, call_sid: str, wait_s: float, *, certain: bool) -> None:
+        """Have a session of the model wait for this call. certain: it is on its way to the assistant."""
+        call = self.memory.of(call_sid)
+        if self.live_calls.draining or call.accepted or call.over_at is not None:
+            return
+        expected = Expected(call_sid, call.identity, call.trust, call.scenario)
+        self.lobby.expect(expected, wait_s, certain=certain)
+
     def still_live(self) -> int:
         """What a stop has to wait for: the assistant's calls, until their last words are kept; those on
         their way to it; callers who are recording, or for whom the owner is rung."""
@@ -205,6 +230,7 @@ class Parts:
     def drain(self) -> None:
         """The program is about to leave: from now on callers get plain voicemail."""
         self.live_calls.draining = True
+        self.lobby.give_up_all("the program is about to leave")
 
 
 def parts(app: Flask | None = None) -> Parts:

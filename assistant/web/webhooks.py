@@ -24,8 +24,10 @@ from werkzeug.exceptions import HTTPException
 from assistant.config import is_loopback
 from assistant.errors import StoreBusy
 from assistant.telephony import twiml
+from assistant.telephony.dials import LONGER_THAN_RINGING_S
 from assistant.telephony.rest import OVER, is_sid
 from assistant.telephony.signature import signature_ok
+from assistant.telephony.tokens import LIFETIME_S
 from assistant.trust import Caller, level, read_caller
 from assistant.web import books
 from assistant.web.admission import Facts, Ringing, first_answer, look_up, over_a_cap
@@ -58,6 +60,7 @@ def register(app: Flask) -> None:
 def _plain_voicemail(call_sid: str) -> str:
     """Nothing is sure but that there is a caller: they are asked for a recording, and waited for."""
     parts().voicemails.add(call_sid)
+    parts().lobby.give_up(call_sid, "the call goes to voicemail")
     with suppress(Exception):  # the database may be what has failed
         parts().store.put(books.offer_voicemail, call_sid, datetime.now(UTC))
     return twiml.voicemail(parts().settings.url)
@@ -159,7 +162,9 @@ def _rings(call_sid: str, form: Form) -> _Rings:
         facts = parts().store.read(look_up, call_sid, caller, datetime.now(UTC))
     call = parts().memory.of(call_sid)
     call.identity = caller.identity
-    call.trust = level(facts.standing, form.get("StirVerstat"))
+    # Said when the call comes in; a later webhook that leaves it out must not raise the caller's level.
+    call.stir_verstat = form.get("StirVerstat") or call.stir_verstat
+    call.trust = level(facts.standing, call.stir_verstat)
     call.language = facts.preferences.language
     return _Rings(call_sid, form, caller, facts, call)
 
@@ -184,8 +189,7 @@ def incoming(call_sid: str, form: Form) -> str:
         case "loop":
             return twiml.reject(busy=True)
         case "ring_owner":
-            _begin(rings)
-            return _ring_owner(rings)
+            return _ring_owner(rings, _begin(rings))
         case "voicemail":
             _begin(rings)
             return _voicemail(rings)
@@ -246,12 +250,16 @@ def _text(form: Form, name: str) -> str | None:
 # --- the three ways a call can go ---------------------------------------------------
 
 
-def _ring_owner(rings: _Rings) -> str:
+def _ring_owner(rings: _Rings, calls_before: int) -> str:
     settings, kept = parts().settings, rings.facts.preferences
     # Withheld, SIP and implausible numbers cannot be shown, and would make the owner's leg fail.
     own_number = rings.caller.number is not None and rings.caller.sip is None
     shown = rings.caller.number if own_number and rings.caller.number else settings.twilio_number
     parts().dials.begin(rings.call_sid, rings.caller, shown=shown, ring_seconds=kept.ring_seconds)
+    others = parts().lobby.waiting(besides=rings.call_sid)
+    if _cap_reached(rings, calls_before, parts().assistants_busy() + others) is None:
+        # The owner may not answer: a session is opened meanwhile. Its place is the first to be given away.
+        parts().expect(rings.call_sid, kept.ring_seconds + LONGER_THAN_RINGING_S, certain=False)
     return twiml.ring_owner(
         settings.url,
         owner_phone=settings.owner_phone,
@@ -263,28 +271,36 @@ def _ring_owner(rings: _Rings) -> str:
 def _assistant(rings: _Rings, calls_before: int) -> str:
     """The assistant, or plain voicemail where a cap is reached."""
     parts().tokens.drop(rings.call_sid)
-    cap = over_a_cap(
-        rings.caller,
-        rings.facts,
-        owner_phone=parts().settings.owner_phone,
-        calls_before=calls_before,
-        assistants_busy=parts().assistants_busy(),
-        running_usd=parts().live_calls.cost_usd(),
-    )
+    cap = _cap_reached(rings, calls_before, parts().assistants_busy())
     if cap is not None:
         log.warning("%s: plain voicemail: %s is reached", rings.call_sid, cap)
         return _voicemail(rings)
     # Nothing that waits may come between the counting and the token: it is what is counted.
     token = parts().tokens.issue(rings.call_sid)
+    free = rings.facts.preferences.max_concurrent_calls - parts().assistants_busy()
+    parts().lobby.make_room(free, besides=rings.call_sid)
+    parts().expect(rings.call_sid, LIFETIME_S, certain=True)
     settings = parts().settings
     return twiml.assistant(
         settings.url, stream_url=settings.stream_url, token=token, language=rings.call.language
     )
 
 
+def _cap_reached(rings: _Rings, calls_before: int, assistants_busy: int) -> str | None:
+    return over_a_cap(
+        rings.caller,
+        rings.facts,
+        owner_phone=parts().settings.owner_phone,
+        calls_before=calls_before,
+        assistants_busy=assistants_busy,
+        running_usd=parts().live_calls.cost_usd(),
+    )
+
+
 def _voicemail(rings: _Rings) -> str:
     kept = rings.facts.preferences
     parts().voicemails.add(rings.call_sid)
+    parts().lobby.give_up(rings.call_sid, "the call goes to voicemail")
     parts().store.put(books.offer_voicemail, rings.call_sid, datetime.now(UTC))
     return twiml.voicemail(parts().settings.url, owner_name=kept.owner_name, language=kept.language)
 
@@ -305,6 +321,7 @@ def screened(call_sid: str, form: Form) -> str:
         return twiml.hang_up()
     log.info("%s: the owner takes the call", parent_sid)
     parts().dials.forget(parent_sid)
+    parts().lobby.give_up(parent_sid, "the owner takes the call")
     parts().memory.of(parent_sid).accepted = True
     parts().store.put(books.owner_accepted, parent_sid, datetime.now(UTC))
     return twiml.empty()
@@ -320,11 +337,13 @@ def after_dial(call_sid: str, form: Form) -> str:
     # Who answered an unfinished call that we have no memory of? Before us, only the owner can have.
     accepted = rings.call.accepted or (rings.call.answer is None and rings.facts.answered)
     if accepted and bridged:
+        parts().lobby.give_up(call_sid, "the owner has taken the call")
         return twiml.hang_up()
     if accepted:
         rings.call.accepted = False
         parts().store.put(books.owner_was_not_reached, call_sid)
     if form.get("CallStatus") in OVER or rings.call.over_at or rings.facts.status == "ended":
+        parts().lobby.give_up(call_sid, "the caller has gone")
         return twiml.empty()
     calls_before = _begin(rings)
     if rings.call.answer == "voicemail" or parts().live_calls.draining:
@@ -355,6 +374,7 @@ def status(call_sid: str, form: Form) -> None:
     call.over_at = call.over_at or datetime.now(UTC)
     parts().dials.forget(call_sid)
     parts().tokens.drop(call_sid)
+    parts().lobby.give_up(call_sid, "the call is over")
     parts().voicemails.over(call_sid)
     if parts().live_calls.has(call_sid):
         parts().live_calls.hung_up(call_sid)  # it closes its own books; see media.py

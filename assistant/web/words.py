@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -16,7 +16,9 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import phonenumbers
 from babel import Locale, UnknownLocaleError
 from babel.dates import format_datetime, format_timedelta
-from babel.numbers import format_currency
+from babel.numbers import format_currency, format_decimal
+
+from assistant.store.delays import Waits, nearest_rank
 
 OUTCOMES = {
     "message": "Message",
@@ -44,6 +46,8 @@ ENDINGS = {
     "rejected": "turned away",
 }
 RECORDINGS = {"call": "The call, both sides", "voicemail": "Left after the tone"}
+MOST_LISTED = 12  # answers of a call; more numbers in a row tell less
+NO_BREAK = "\u00a0"  # a number and its unit stay on one line
 TRUST = {"stranger": "Unknown caller", "known": "Known caller", "owner": "You"}
 
 
@@ -127,10 +131,34 @@ class Words:
         """The same as HTML's `datetime` wants it."""
         return f"PT{round(seconds or 0)}S"
 
-    @staticmethod
-    def seconds(ms: float) -> str:
-        """Milliseconds as a short number of seconds."""
-        return f"{ms / 1000:.2f} s"
+    what_is_a_wait = (
+        "First word: from the moment the line is open to the assistant’s first sound. "
+        "Answer: from the moment the caller has stopped speaking to the first sound of the answer."
+    )
+
+    def wait(self, ms: int) -> str:
+        """How long somebody waited, as exactly as it can be felt: "3 ms", "0.6 s", "12 s"."""
+        if ms < 100:
+            return f"{max(1, ms)}{NO_BREAK}ms"  # nothing takes no time at all
+        seconds = format_decimal(ms / 1000, "0.0" if ms < 9950 else "0", locale=self.locale)
+        return f"{seconds}{NO_BREAK}s"
+
+    def waits(self, waits: Waits) -> str:
+        """What half of many waits took at most, and nearly all: "half within 0.7 s, 95 % within 1.4 s"."""
+        half, nearly_all = self.wait(waits.p50_ms), self.wait(waits.p95_ms)
+        within = f"95{NO_BREAK}% within {nearly_all}"
+        return within if half == nearly_all else f"half within {half}, {within}"
+
+    def answers(self, response_ms: Sequence[int]) -> str:
+        """A sentence on how long each answer of a call took, or on the like of them; "" without answers."""
+        waits = [self.wait(ms) for ms in response_ms]
+        if len(waits) > MOST_LISTED:
+            half = self.wait(nearest_rank(sorted(response_ms), 50))
+            slowest = self.wait(max(response_ms))
+            return f"{len(waits)} answers: half within {half}, the slowest after {slowest}."
+        *others, last = waits or [""]
+        listed = f"{', '.join(others)} and {last}" if others else last
+        return f"{'Answers' if others else 'Answer'} after {listed}." if waits else ""
 
     @staticmethod
     def value(value: Any) -> str:

@@ -209,6 +209,11 @@ class Line:
         self.tell(ev.ReplyDone, response_id, status, tuple(tools))
         return self.did[begun:]
 
+    def begins_to_reply(self, response_id: str, item: Said, *, pieces: int) -> None:
+        """The model generates the first pieces of an item's sound, and no end yet."""
+        for event in list(self.reply_events(response_id, item))[: 3 + pieces]:
+            event()
+
     def reply_events(self, response_id: str, *items: Said) -> Iterator[Callable[[], object]]:
         """What the model sends of a response, one by one and without its end."""
         yield lambda: self.tell(ev.ReplyStarted, response_id)
@@ -243,8 +248,8 @@ class Line:
     def _carry_out(self, command: Command, event: ev.Event) -> None:
         match command:
             case do.Play(payload):
-                assert isinstance(event, ev.ReplyAudio)
-                self.phone.play(payload, event.item_id, self.now_ms)
+                item_id = event.item_id if isinstance(event, ev.ReplyAudio) else self._speaking(event)
+                self.phone.play(payload, item_id, self.now_ms)
             case do.PlaceMark(name):
                 self.phone.mark(name, self.now_ms)
             case do.ClearPlayback():
@@ -257,6 +262,11 @@ class Line:
                 self.timers[timer] = at_ms
             case do.StopTimer(timer):
                 self.timers.pop(timer, None)
+
+    @staticmethod
+    def _speaking(event: ev.Event) -> str:
+        """Whose sound is played when no sound of the model's has just come."""
+        return "greeting" if isinstance(event, ev.CallStarted) else "late"
 
     def _next_due(self) -> tuple[float, int, Callable[[], object]] | None:
         """What is due next; of what is due at once the wire's comes first and timers last."""

@@ -15,9 +15,9 @@ def test_no_disclosure_needs_no_hearing():
 def test_it_is_heard_when_its_share_of_the_sound_is():
     disclosure = Disclosure(NOTICE)
     share = disclosure.said_by(OPENING)
-    disclosure.listen(OPENING, share * 5_000 - 10, 5_000)
+    disclosure.listen(share * 5_000 - 10, disclosure.ends_ms(OPENING, 5_000))
     assert not disclosure.heard
-    disclosure.listen(OPENING, share * 5_000, 5_000)
+    disclosure.listen(share * 5_000, disclosure.ends_ms(OPENING, 5_000))
 
     assert disclosure.heard
     assert share == pytest.approx(len(NOTICE) / len(OPENING), abs=0.05)
@@ -32,7 +32,7 @@ def test_punctuation_and_case_are_nobodys_business():
 @pytest.mark.parametrize("words", ["", "Hello, how can I help?", "This call is answered"])
 def test_other_words_are_not_it(words):
     disclosure = Disclosure(NOTICE)
-    disclosure.listen(words, 5_000, 5_000)
+    disclosure.listen(5_000, disclosure.ends_ms(words, 5_000))
 
     assert disclosure.said_by(words) is None
     assert not disclosure.heard
@@ -40,7 +40,7 @@ def test_other_words_are_not_it(words):
 
 def test_it_is_heard_only_where_there_was_sound():
     disclosure = Disclosure(NOTICE)
-    disclosure.listen(NOTICE, 0, 0)
+    disclosure.listen(0, disclosure.ends_ms(NOTICE, 0))
 
     assert not disclosure.heard
 

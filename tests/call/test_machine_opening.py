@@ -139,13 +139,14 @@ def test_what_is_recorded_of_the_assistant_is_what_was_heard():
     assert abs(heard_ms - 4_000) <= 40  # 3 s of opening, 1 s of the answer
 
 
-def test_a_notice_that_was_cut_off_is_asked_for_again():
+def test_a_notice_that_was_cut_off_in_the_making_is_asked_for_again():
     line = Line()
     line.begins()
     line.tell(ev.ModelReady)
-    line.reply("opening", Said("greeting", 3_000, OPENING))
+    line.begins_to_reply("opening", Said("greeting", 3_000, OPENING), pieces=4)
     line.wait(500)
     line.starts_speaking("u1")
+    line.tell(ev.ReplyDone, "opening", "cancelled")
 
     assert any(NOTICE in note.text for note in line.done(do.TellModel))
     line.wait(2_000)

@@ -168,7 +168,7 @@ def test_a_notice_that_was_not_heard_is_asked_of_the_new_session():
     line = Line()
     line.begins()
     line.tell(ev.ModelReady)
-    line.reply("opening", Said("greeting", 3_000, OPENING))
+    line.begins_to_reply("opening", Said("greeting", 3_000, OPENING), pieces=4)
     line.wait(300)
     line.says("u1", "Hello?", ms=300)
     lose(line)

@@ -132,6 +132,7 @@ def test_the_opening_is_the_disclosure_and_then_the_greeting() -> None:
     assert Preferences(disclosure="").opening == (
         "Hello, you've reached the owner's assistant. How can I help?"
     )
+    assert Preferences(owner_name="Sam", greeting="{owner_name} is out.").spoken_greeting == "Sam is out."
 
 
 def test_recording_without_telling_is_warned_of() -> None:

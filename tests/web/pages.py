@@ -17,6 +17,7 @@ from assistant.config import load_settings
 from assistant.store import Store, calls, messages, open_database
 from assistant.web import calls as call_pages
 from assistant.web import errors, guard, headers, inbox, login
+from assistant.web import settings as setting_pages
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 PUBLIC = {
@@ -48,7 +49,7 @@ class Pages:
         self.app = Flask("pages", template_folder=ROOT / "templates", static_folder=ROOT / "static")
         self.app.test_client_class = Browser
         self.app.extensions["afterbeep"] = SimpleNamespace(settings=settings, store=self.store)
-        for module in (headers, errors, login, guard, inbox, call_pages):
+        for module in (headers, errors, login, guard, inbox, call_pages, setting_pages):
             module.register(self.app)
 
     def browser(self) -> FlaskClient:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -117,15 +119,73 @@ def test_the_facts(pages: Pages):
     assert "Forwarded from +1 202-555-0101" in words
     assert "Known caller" in words
     assert "nobody spoke any more" in words
-    assert "First sound after 0.42 s" in words
-    assert "Answered within 0.90 s (median of 3, slowest 2.10 s)" in words
     assert "$0.021" in words
 
 
+def test_how_long_this_caller_waited_and_callers_do_lately(pages: Pages):
+    pages.finish(pages.add_call("CA2"), first_sound_ms=9, response_ms=[400, 500, 500, 1400])
+    pages.finish(pages.add_call(), first_sound_ms=3, response_ms=[630, 840, 1170])
+
+    words = read(pages)
+
+    assert "First word after 3 ms. Answers after 0.6 s, 0.8 s and 1.2 s." in words
+    assert (
+        "Last 30 days: 2 calls. First word: half within 3 ms, 95 % within 9 ms."
+        " Answers: half within 0.6 s, 95 % within 1.4 s." in words
+    )
+    assert "from the moment the caller has stopped speaking" in words
+
+
+def test_a_caller_who_said_nothing_waited_for_the_first_word_alone(pages: Pages):
+    pages.finish(pages.add_call(), first_sound_ms=3, response_ms=[])
+
+    words = read(pages)
+
+    assert "First word after 3 ms. Last 30 days: 1 call. First word: 95 % within 3 ms. First word:" in words
+
+
+@pytest.mark.parametrize("facts", [{}, {"usage": {}, "first_sound_ms": None, "response_ms": []}])
+def test_where_the_assistant_was_not_heard_nobody_waited(pages: Pages, facts: dict[str, Any]):
+    pages.finish(pages.add_call("CA2"), first_sound_ms=9, response_ms=[400])
+    pages.finish(pages.add_call(), **facts)
+
+    assert "waited" not in read(pages)
+
+
+@pytest.mark.parametrize(
+    ("ms", "shown"),
+    [(0, "1 ms"), (99, "99 ms"), (100, "0.1 s"), (649, "0.6 s"), (9949, "9.9 s"), (9950, "10 s")],
+)
+def test_a_wait_is_shown_as_exactly_as_it_is_felt(ms: int, shown: str):
+    assert Words("UTC", "en", datetime.now(UTC)).wait(ms).replace("\u00a0", " ") == shown
+
+
+@pytest.mark.parametrize(
+    ("response_ms", "said"),
+    [
+        ([], ""),
+        ([700], "Answer after 0,7 s."),
+        ([700, 12_000], "Answers after 0,7 s and 12 s."),
+        ([*range(100, 1300, 100), 2_000], "13 answers: half within 0,7 s, the slowest after 2,0 s."),
+    ],
+)
+def test_the_answers_of_a_call_in_a_sentence(response_ms: list[int], said: str):
+    """In the owner's decimals; many of them as half and slowest."""
+    words = Words("UTC", "de", datetime.now(UTC))
+
+    assert words.answers(response_ms).replace("\u00a0", " ") == said
+
+
 def test_a_running_call_is_a_page_too(pages: Pages):
+    pages.finish(pages.add_call("CA2"), first_sound_ms=9, response_ms=[400])
     pages.add_call()
 
-    assert "This call is going on." in read(pages)
+    words = read(pages)
+
+    assert "This call is going on." in words
+    assert "Nothing has been written down yet." in words
+    assert "waited" not in words
+    assert "Cost of the model" not in words
 
 
 def test_what_strangers_say_is_text_and_nothing_else(pages: Pages):

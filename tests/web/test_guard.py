@@ -37,11 +37,11 @@ def test_a_page_sends_a_stranger_to_the_login(pages: Pages, path: str):
 
 
 def test_a_route_nobody_thought_of_is_closed(pages: Pages):
-    pages.app.add_url_rule("/settings", "settings", lambda: "secrets", methods=["GET", "POST"])
+    pages.app.add_url_rule("/new", "new", lambda: "secrets", methods=["GET", "POST"])
 
-    assert pages.browser().get("/settings").status_code == 302
-    assert pages.browser().post("/settings").status_code == 401
-    assert pages.owner().get("/settings").text == "secrets"
+    assert pages.browser().get("/new").status_code == 302
+    assert pages.browser().post("/new").status_code == 401
+    assert pages.owner().get("/new").text == "secrets"
 
 
 @pytest.mark.parametrize(

@@ -72,6 +72,20 @@ def test_a_running_call_says_so(pages: Pages):
     assert "On the line" in text_of(pages.owner().get("/").text)
 
 
+def test_how_long_callers_wait_is_told_once_there_is_something_to_tell(pages: Pages):
+    pages.add_call("CA1")
+    assert "Last 30 days" not in pages.owner().get("/").text
+
+    pages.finish("CA1", first_sound_ms=4, response_ms=[700, 1400])
+
+    page = pages.owner().get("/").text
+    assert (
+        "Last 30 days: 1 call. First word: 95 % within 4 ms. Answers: half within 0.7 s, 95 % within 1.4 s."
+        in text_of(page)
+    )
+    assert 'title="First word: from the moment' in page
+
+
 def test_fifty_to_a_page_newest_first(pages: Pages):
     for n in range(51):
         pages.add_call(f"CA{n:02}", minutes_ago=n)

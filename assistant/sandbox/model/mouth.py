@@ -19,6 +19,16 @@ def speak(text: str) -> bytes:
     return audio.silence(BREATH_MS).join(_pieces(text.strip()))
 
 
+def knows(text: str) -> bool:
+    """Whether the text is shipped lines and nothing else: none of it would be murmured."""
+    rest = text.strip()
+    while bare(rest):
+        line, rest = _shipped_start(rest)
+        if line is None:
+            return False
+    return bool(bare(text))
+
+
 def exact_words(instructions: str, usual: str) -> str | None:
     """The words a response's instructions want said exactly: their last quoted passage.
 
