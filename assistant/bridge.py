@@ -1,9 +1,9 @@
-"""One call's loop: events into the machine, its commands out to both sockets.
+"""One call: events into the machine, its commands out to both sockets.
 
-Readers and tools only put events into the inbox; the loop takes them out, asks the machine, and is the
-only one that writes to the phone and to the model. Whatever is somebody else's service (a hang-up over
-REST, a tool) runs beside the loop and comes back as an event. A write that fails is a lost socket, and
-that too is an event.
+Readers and tools only put events into the inbox, which has them taken care of one at a time: the machine
+is asked, and what it wants is done. So there is one writer to the phone and one to the model. Whatever is
+somebody else's service (a hang-up over REST, a tool) runs beside that and comes back as an event. A write
+that fails is a lost socket, and that too is an event.
 
 Plain threads and queues: green in the serving process, real ones in tests.
 """
@@ -11,7 +11,6 @@ Plain threads and queues: green in the serving process, real ones in tests.
 from __future__ import annotations
 
 import logging
-import queue
 import threading
 import time
 from collections.abc import Callable
@@ -24,6 +23,7 @@ from assistant.call import events as ev
 from assistant.call.machine import Call
 from assistant.call.names import Names
 from assistant.errors import AssistantError, ModelGone, PhoneLost, RestError
+from assistant.inbox import Inbox
 from assistant.live import Live
 from assistant.realtime.usage import Usage
 from assistant.store import calls
@@ -116,8 +116,7 @@ class Bridge:
         self._store = store
         self._live = live
         self._recorder = recorder
-        self._inbox: queue.SimpleQueue[tuple[int, ev.Event]] = queue.SimpleQueue()
-        self._timers: dict[str, int] = {}
+        self._inbox = Inbox(self._take, self.clock)
         self._model: ModelSide | None = None
         self._names = Names(1)
         self._sessions: list[ModelSide] = []
@@ -128,7 +127,7 @@ class Bridge:
 
     def put(self, event: ev.Event) -> None:
         """Something happened to this call; from any thread."""
-        self._inbox.put((0, event))
+        self._inbox.put(event)
 
     @property
     def cost_usd(self) -> float:
@@ -160,14 +159,17 @@ class Bridge:
 
     def _serve(self) -> None:
         # First of all the caller hears something; the model may take its time.
-        self._handle(ev.CallStarted(at_ms=self.clock()))
+        self.put(ev.CallStarted(at_ms=self.clock()))
         threading.Thread(target=self._hear_phone, name="phone", daemon=True).start()
         self._open_session()
-        while not self._call.ended:
-            self._handle(self._next_event())
+        self._inbox.serve()
 
-    def _handle(self, event: ev.Event) -> None:
-        self._note(event)
+    def _take(self, event: ev.Event, session: int) -> None:
+        """Take care of one event. What a session that was given up still says is not for this call."""
+        if session and session != len(self._sessions):
+            return
+        if type(event) in _NOTED:
+            self._note(event)
         for command in self._call.handle(event):
             try:
                 _CARRY_OUT[type(command)](self, command)
@@ -175,21 +177,8 @@ class Bridge:
                 self._model_gone(str(error))
             except PhoneLost:
                 self.put(ev.CallerGone(hung_up=False, at_ms=self.clock()))
-
-    def _next_event(self) -> ev.Event:
-        while True:
-            timer = min(self._timers, key=self._timers.__getitem__, default=None)
-            wait_s = None if timer is None else (self._timers[timer] - self.clock()) / 1000
-            if timer is not None and wait_s is not None and wait_s <= 0:
-                del self._timers[timer]
-                return ev.TimerFired(timer, at_ms=self.clock())
-            try:
-                session, event = self._inbox.get(timeout=wait_s)
-            except queue.Empty:
-                continue
-            # What a session that was given up still says is not for this call any more.
-            if session in (0, len(self._sessions)):
-                return event
+        if self._call.ended:
+            self._inbox.close()
 
     def _note(self, event: ev.Event) -> None:
         if isinstance(event, ev.CallerGone) and self.measured.ended_at is None:
@@ -211,7 +200,7 @@ class Bridge:
             except Exception:
                 log.exception("%s: the phone's reader failed", self.call_sid)
                 event = ev.CallerGone(hung_up=False, at_ms=self.clock())
-            self.put(event)
+            self._inbox.bring(event)
             if isinstance(event, ev.CallerGone):
                 return
 
@@ -259,7 +248,7 @@ class Bridge:
         names = self._names = Names(number)
 
         def put(event: ev.Event) -> None:
-            self._inbox.put((number, names.ours(event)))
+            self._inbox.bring(names.ours(event), number)
 
         threading.Thread(target=session.run, args=(put,), name="model", daemon=True).start()
 
@@ -272,7 +261,7 @@ class Bridge:
         if self._model is None:
             return
         self._close_model()
-        self._inbox.put((len(self._sessions), ev.ModelLost(reason, at_ms=self.clock())))
+        self._inbox.put(ev.ModelLost(reason, at_ms=self.clock()), len(self._sessions))
 
     def _close_model(self, command: do.CloseModel | None = None) -> None:
         session, self._model = self._model, None
@@ -307,10 +296,10 @@ class Bridge:
     # --- timers, keeping, measuring --------------------------------------------
 
     def _start_timer(self, command: do.StartTimer) -> None:
-        self._timers[command.timer] = command.at_ms
+        self._inbox.start_timer(command.timer, command.at_ms)
 
     def _stop_timer(self, command: do.StopTimer) -> None:
-        self._timers.pop(command.timer, None)
+        self._inbox.stop_timer(command.timer)
 
     def _keep_turn(self, command: do.KeepTurn) -> None:
         self._store.put(calls.keep_turn, self.call_sid, asdict(command.turn), then=self._tell_watchers)
@@ -374,6 +363,8 @@ class Bridge:
             file = f"{self._recorder.path.parent.name}/{self._recorder.path.name}"
             self._store.put(calls.add_recording, self.call_sid, kind="call", file=file, seconds=seconds)
 
+
+_NOTED = frozenset({ev.CallerGone, ev.ModelLost, ev.ModelError, ev.ReplyDone})
 
 _CARRY_OUT: dict[type[do.Command], Callable[[Bridge, Any], None]] = {
     do.Play: Bridge._play,

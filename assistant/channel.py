@@ -11,6 +11,7 @@ Plain sockets and threads: green in the serving process, real ones in tests.
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from contextlib import suppress
@@ -30,6 +31,8 @@ from assistant.frames import (
     masked_text_frame,
     text_frame,
 )
+
+log = logging.getLogger(__name__)
 
 READ_BYTES = 65536
 STALL_S = 2.0  # a write that takes longer is a lost socket
@@ -65,9 +68,9 @@ class Channel:
         self._text_frame = masked_text_frame if client else text_frame
         self._arrived: list[Message] = []  # the next one last
         self._one_at_a_time = threading.Lock()
-        self._closed = False  # our close frame has been sent
+        self._closed = False  # our close frame is the next thing sent, or has been
         self._why = ""  # why we dropped it
-        self._end: ChannelClosed | None = None  # what whoever reads is told
+        self._end: tuple[str, int | None, str] | None = None  # what whoever reads is told
         self._reading = False
         self._read_out = threading.Event()
         self._heard_at = self._pinged_at = time.monotonic()
@@ -82,28 +85,30 @@ class Channel:
 
         timeout_s: raises TimeoutError after that; for the time in which nobody writes.
         """
+        until = None if timeout_s is None else time.monotonic() + timeout_s
         while True:
             while not self._arrived:
-                self._receive(timeout_s)
+                self._receive(until)
             message = self._arrived.pop()
             if message[0] < CLOSE:
                 return message
             self._control(*message)
 
-    def _receive(self, timeout_s: float | None) -> None:
+    def _receive(self, until: float | None) -> None:
+        """Read what has come, or what there is to know of the end; the latter is raised the next time."""
         if self._end is not None:
-            raise self._end
+            raise ChannelClosed(*self._end)
         self._reading = True
         try:
-            received = self._recv(timeout_s) if timeout_s is not None else self._sock.recv(READ_BYTES)
+            received = self._sock.recv(READ_BYTES) if until is None else self._recv(until)
         except _BROKEN as error:
-            if timeout_s is not None and isinstance(error, TimeoutError):
+            if until is not None and isinstance(error, TimeoutError):
                 raise
-            raise self._over(f"the connection was lost: {type(error).__name__}") from error
+            return self._lost(f"the connection was lost: {type(error).__name__}")
         finally:
             self._reading = False
         if not received:
-            raise self._over("the connection was lost")
+            return self._lost("the connection was lost")
         self._heard_at = time.monotonic()
         try:
             self._arrived = arrived = self._frames.feed(received)
@@ -114,9 +119,10 @@ class Channel:
             self._arrived = arrived = error.messages
         if len(arrived) > 1:
             arrived.reverse()
+        return None
 
-    def _recv(self, timeout_s: float) -> bytes:
-        self._sock.settimeout(timeout_s)
+    def _recv(self, until: float) -> bytes:
+        self._sock.settimeout(max(0.001, until - time.monotonic()))
         try:
             return bytes(self._sock.recv(READ_BYTES))
         finally:
@@ -129,28 +135,28 @@ class Channel:
                 self._send(frame(PONG, payload, mask=self._client))
         elif opcode == CLOSE:
             code, reason = closing(payload)
-            if not self._closed:
-                self._closed = True
-                with suppress(ChannelClosed):
-                    self._send(frame(CLOSE, payload[:2], mask=self._client))
-            raise self._over(f"closed with {code}", code, reason)
+            self._over(f"closed with {code}", code, reason)
+            self._say_goodbye(frame(CLOSE, payload[:2], mask=self._client))
 
-    def _over(self, why: str, code: int | None = None, reason: str = "") -> ChannelClosed:
-        self._end = ChannelClosed(self._why or why, code, reason)
+    def _over(self, why: str, code: int | None = None, reason: str = "") -> None:
+        """Nothing more is read. It is looked after until the goodbye is over: somebody may be writing."""
+        self._end = self._why or why, code, reason
         self._read_out.set()
-        _watch.no_more(self)
-        return self._end
+
+    def _lost(self, why: str) -> None:
+        self._over(why)
+        self.drop()  # nobody takes what is still being written
 
     # --- writing ---------------------------------------------------------------
 
     def write(self, text: bytes) -> None:
         """Send one text message, whole. Raises ChannelClosed, also when that takes longer than 2 s."""
-        if self._closed:
-            raise ChannelClosed(self._why or "closed by us")
         self._send(self._text_frame(text))
 
-    def _send(self, data: bytes) -> None:
+    def _send(self, data: bytes, *, last: bool = False) -> None:
         with self._one_at_a_time:
+            if self._closed and not last:  # nothing follows a close frame
+                raise ChannelClosed(self._why or (self._end[0] if self._end else "closed by us"))
             self._writing_since = time.monotonic()
             try:
                 # Not `sendall` at once: gevent's asks for the size of the buffer each time.
@@ -165,12 +171,15 @@ class Channel:
 
     def close(self, code: int = NORMAL, reason: str = "") -> None:
         """Say goodbye; quick, and harmless a second time. Whoever reads comes to an end within a second."""
+        self._say_goodbye(close_frame(code, reason, mask=self._client))
+
+    def _say_goodbye(self, last_frame: bytes) -> None:
         if self._closed:
             return
         self._closed = True
         self._goodbye_at = time.monotonic()
         with suppress(ChannelClosed):
-            self._send(close_frame(code, reason, mask=self._client))
+            self._send(last_frame, last=True)
         if not self._client:
             # The server closes first (RFC 6455, 7.1.1), and hears the answer all the same.
             with suppress(*_BROKEN):
@@ -227,8 +236,9 @@ class _Watch:
         with self._lock:
             self._channels.add(channel)
             if self._thread is None:
-                self._thread = threading.Thread(target=self._look, name="channels", daemon=True)
-                self._thread.start()
+                thread = threading.Thread(target=self._look, name="channels", daemon=True)
+                thread.start()
+                self._thread = thread
 
     def no_more(self, channel: Channel) -> None:
         with self._lock:
@@ -241,7 +251,10 @@ class _Watch:
             with self._lock:
                 channels = tuple(self._channels)
             for channel in channels:
-                channel.look_after(now)
+                try:
+                    channel.look_after(now)
+                except Exception:
+                    log.exception("a channel cannot be looked after")  # the others are, all the same
             with self._lock:
                 if not self._channels:
                     self._thread = None

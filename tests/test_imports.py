@@ -24,7 +24,7 @@ ROWS = [
     {"bridge", "lobby", "greeting"},
     {"tools"},
     {"telephony", "realtime", "calendars", "notify"},
-    {"store", "live", "live_calls", "channel"},
+    {"store", "live", "live_calls", "channel", "inbox"},
     {"call", "prompt", "trust", "config"},
     {"audio", "errors", "frames"},  # the ruler and the words that all the others share
 ]

@@ -83,10 +83,12 @@ class Call:
             return []
         if self._parting.caller_gone:
             return self._parting.handle(event)
-        if type(event) in _OF_THE_MODEL:
-            waiting = self._notice.hold(event, self._now_ms)
-            return self._model_says(event) if waiting is None else waiting
-        return _OF_THE_HOUSE[type(event)](self, event) if type(event) in _OF_THE_HOUSE else []
+        if handler := _OF_THE_HOUSE.get(type(event)):
+            return handler(self, event)
+        if type(event) not in _OF_THE_MODEL:
+            return []
+        waiting = self._notice.hold(event, self._now_ms)
+        return self._model_says(event) if waiting is None else waiting
 
     def _model_says(self, event: ev.Event) -> list[Command]:
         if not isinstance(event, ev.ModelLost):

@@ -209,15 +209,19 @@ class RealtimeClient:
 
     def _for_the_call(self, event: Event | None) -> Event | None:
         """The event with its audio in mu-law; None for what the call knows already."""
+        if isinstance(event, ReplyAudio):
+            return event if self._sound is None else self._in_ulaw(event, self._sound)
         match event:
             case ItemAdded() if self._memory.knows_item(event.item_id):
                 return None
-            case ReplyAudio() if self._sound is not None:
-                payload = self._sound.spoken(event.item_id, event.payload)
-                return replace(event, payload=payload) if payload else None
             case ReplyDone(fatal=True):
                 log.error("the model's account: %s", event.error_code)
         return event
+
+    @staticmethod
+    def _in_ulaw(event: ReplyAudio, sound: PcmSound) -> ReplyAudio | None:
+        payload = sound.spoken(event.item_id, event.payload)
+        return replace(event, payload=payload) if payload else None
 
     def _count(self, message: Wire) -> None:
         match message["type"]:

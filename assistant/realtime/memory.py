@@ -11,6 +11,15 @@ from __future__ import annotations
 from assistant.realtime import wire
 from assistant.realtime.session import Wire
 
+_TELLING = frozenset(
+    {
+        "response.created",
+        "response.output_item.added",
+        "response.output_item.done",
+        "response.done",
+    }
+)
+
 
 class Memory:
     """What one message tells and a later one leaves out."""
@@ -29,6 +38,11 @@ class Memory:
 
     def completed(self, message: Wire) -> Wire:
         """The message with what earlier ones have told; `{"type": ""}` for one that is not for the call."""
+        if message["type"] in _TELLING:
+            self._take(message)
+        return {"type": ""} if message.get("response_id") in self._out_of_band else message
+
+    def _take(self, message: Wire) -> None:
         match message["type"]:
             case "response.created" if wire.out_of_band(message):
                 self._out_of_band.add(message["response"].get("id"))
@@ -45,4 +59,3 @@ class Memory:
                 for item in response["output"]:
                     if item.get("type") == "function_call" and not item.get("name"):
                         item["name"] = self._tool_names.get(item.get("call_id"), "")
-        return {"type": ""} if message.get("response_id") in self._out_of_band else message

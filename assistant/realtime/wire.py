@@ -10,7 +10,7 @@ Audio passes through as it is; the client converts it where the session is not m
 
 from __future__ import annotations
 
-from base64 import b64decode, b64encode
+from binascii import a2b_base64, b2a_base64
 from collections.abc import Callable
 from typing import Any, Literal, cast
 
@@ -103,7 +103,7 @@ def event_of(message: Wire, at_ms: int) -> Event | None:
 
 
 def _reply_audio(message: Wire, at_ms: int) -> Event | None:
-    payload = b64decode(message["delta"])
+    payload = a2b_base64(message["delta"])
     if not payload:
         return None
     return ReplyAudio(_response(message), message["item_id"], _index(message), payload, at_ms=at_ms)
@@ -252,7 +252,8 @@ def write(command: Command, session_instructions: str) -> bytes:
     """The message that carries out a command. `session_instructions`: those of the session."""
     if isinstance(command, HearCaller):
         # Fifty times a second and call: no need of a JSON encoder for base64.
-        return b'{"type":"input_audio_buffer.append","audio":"%b"}' % b64encode(command.payload)
+        sound = b2a_base64(command.payload, newline=False)
+        return b'{"type":"input_audio_buffer.append","audio":"%b"}' % sound
     return orjson.dumps(_message(command, session_instructions))
 
 

@@ -63,4 +63,5 @@ def _errors_ms(notes: list[CallNotes]) -> Iterator[float]:
     """An item that was cut and of which the model was told nothing counts as told to be heard whole."""
     for call in notes:
         for item, (played_ms, of_ms) in call.cut_ms.items():
-            yield abs(call.truncated_ms.get(item, of_ms) - played_ms)
+            if item in call.items:
+                yield abs(call.truncated_ms.get(item, of_ms) - played_ms)

@@ -20,6 +20,7 @@ class CallNotes:
     first_sound_ns: int = 0  # the first sound of any kind came
     barged_ns: list[int] = field(default_factory=list)  # the model said `speech_started`
     cleared_ns: list[int] = field(default_factory=list)  # `clear` came to the caller
+    items: set[int] = field(default_factory=set)  # that this call's model made; a kept greeting is another's
     cut_ms: dict[int, tuple[float, float]] = field(default_factory=dict)  # by item: played, of how many
     truncated_ms: dict[int, int] = field(default_factory=dict)  # by item: what the model was told
 

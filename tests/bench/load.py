@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.bench.journal import CallNotes, Trips, trips
-from tests.bench.model import DELTA_MS, Model
+from tests.bench.model import Model
 from tests.bench.pace import Pace
 from tests.bench.phone import Phone
+from tests.bench.response import DELTA_MS
 from tests.bench.servers import Server
 
 AT_ONCE = 10  # calls that come in side by side
@@ -99,9 +100,9 @@ class Calls:
 
     async def steady(self, seconds: float) -> Steady:
         """What the next `seconds` are like."""
-        await asyncio.sleep(SETTLE_S)
         gc.collect()
         gc.disable()  # our own pauses are not the server's
+        await asyncio.sleep(SETTLE_S)
         cpu_s, since_ns = self._server.cpu_s(), time.monotonic_ns()
         await asyncio.sleep(seconds)
         cpu_s, until_ns = self._server.cpu_s() - cpu_s, time.monotonic_ns()

@@ -12,7 +12,7 @@ import itertools
 import random
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Coroutine
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -21,23 +21,14 @@ from picows import WSFrame, WSListener, WSMsgType, WSTransport, ws_create_server
 
 from tests.bench import stamp
 from tests.bench.journal import CallNotes
+from tests.bench.response import DELTA_MS, Response, Wire
 
-DELTA_MS = 200
-WORDS_EVERY, CALLER_EVERY = 10, 100  # echoed frames
+WORDS_EVERY, CALLER_EVERY = 10, 250  # echoed frames: five words a second, a turn every five
 TURN_S, SPEECH_MS = 4.0, 3_600  # of a talk: how often it is the model's turn, and how long that sounds
 FASTER = 2  # than real time: how fast speech is generated
 
 _AUDIO = b'"audio":"'
 _SAY = re.compile(r'nothing else: "([^"]*)"\s*$')
-_USAGE = {
-    "total_tokens": 300,
-    "input_tokens": 200,
-    "output_tokens": 100,
-    "input_token_details": {"text_tokens": 100, "audio_tokens": 100, "cached_tokens": 0},
-    "output_token_details": {"text_tokens": 20, "audio_tokens": 80},
-}
-
-Wire = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +87,7 @@ class Session(WSListener):
     """One session with a server under test."""
 
     def __init__(self, model: Model) -> None:
+        self.items: set[int] = set()
         self._model = model
         self._manner = model.manner
         self._transport: WSTransport | None = None
@@ -133,7 +125,7 @@ class Session(WSListener):
         else:
             self._do(orjson.loads(message))
 
-    def _begin(self, work: Any) -> None:
+    def _begin(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.ensure_future(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -145,6 +137,12 @@ class Session(WSListener):
     def send_bytes(self, message: bytes) -> None:
         if self._transport is not None:
             self._transport.send(WSMsgType.TEXT, message)
+
+    def new_item(self) -> int:
+        """The number of an item with sound."""
+        number = next(self._model.numbers)
+        self.items.add(number)
+        return number
 
     def _id(self, kind: str) -> str:
         return f"{kind}_{next(self._model.numbers)}"
@@ -163,11 +161,11 @@ class Session(WSListener):
                 self._opening = True
                 self._begin(self._speak_opening(message.get("response") or {}))
             case "response.cancel":
-                self._cancel()
+                self._stop("cancelled")
             case "input_audio_buffer.commit":
                 self._caller_said("And that was all.")
             case "conversation.item.create":
-                self._add_item(message["item"])
+                self.add_item(message["item"])
             case "conversation.item.delete":
                 self.send("conversation.item.deleted", item_id=message["item_id"])
             case "conversation.item.truncate":
@@ -178,7 +176,8 @@ class Session(WSListener):
             self._notes.truncated_ms[int(item_id.partition("_")[2])] = audio_end_ms
         self.send("conversation.item.truncated", item_id=item_id, content_index=0, audio_end_ms=audio_end_ms)
 
-    def _add_item(self, item: Wire) -> str:
+    def add_item(self, item: Wire) -> str:
+        """An item of the conversation, at its end. Returns its id."""
         item = {"id": self._id("item"), "object": "realtime.item", "status": "completed", **item}
         before, self._last_item = self._last_item, item["id"]
         self.send("conversation.item.added", previous_item_id=before or None, item=item)
@@ -191,6 +190,7 @@ class Session(WSListener):
         match stamp.read(message, at):
             case "caller", number, count:
                 self._notes = self._model.notes[number]
+                self._notes.items = self.items
                 self._notes.heard_ns[count] = now_ns
         if self._manner.does == "echo":
             self._echo(message[at : message.index(b'"', at)])
@@ -214,7 +214,7 @@ class Session(WSListener):
         item_id, before = item_id or self._id("item"), self._last_item or None
         self.send("input_audio_buffer.committed", item_id=item_id, previous_item_id=before)
         content = [{"type": "input_audio", "transcript": None}]
-        self._add_item({"id": item_id, "type": "message", "role": "user", "content": content})
+        self.add_item({"id": item_id, "type": "message", "role": "user", "content": content})
         self.send(
             "conversation.item.input_audio_transcription.completed",
             item_id=item_id,
@@ -253,7 +253,7 @@ class Session(WSListener):
         if self._notes is not None:
             self._notes.barged_ns.append(time.monotonic_ns())
         self.send("input_audio_buffer.speech_started", item_id=item_id, audio_start_ms=0)
-        self._cancel()
+        self._stop("cancelled")
         await asyncio.sleep(0.1)
         self.send("input_audio_buffer.speech_stopped", item_id=item_id, audio_end_ms=0)
         self._caller_said("Let me say something.", item_id)
@@ -263,68 +263,20 @@ class Session(WSListener):
         """Speech is cut off while it is generated, while it waits at the phone, and near its end."""
         chance = random.Random(next(self._model.numbers))
         while True:
-            response = self._response = Response(self)
-            for payload in response.speech(chance.choice((600, 1_400, 3_000))):
-                response.say(payload)
-                if chance.random() < 0.3:
-                    await asyncio.sleep(0.02)
+            for _ in range(chance.choice((1, 1, 1, 2))):  # two: one waits behind the other
+                self._stop()
+                response = self._response = Response(self)
+                for payload in response.speech(chance.choice((600, 1_400, 3_000))):
+                    response.say(payload)
+                    if chance.random() < 0.3:
+                        await asyncio.sleep(0.02)
             if chance.random() < 0.7:
-                response.done()
+                self._stop()
             await asyncio.sleep(chance.uniform(0.02, 0.55))
             await self._caller_speaks()
 
-    def _cancel(self) -> None:
+    def _stop(self, status: str = "completed") -> None:
+        """The reply that is being spoken is over, if there is one."""
         if self._response is not None and not self._response.over:
-            self._response.done("cancelled")
+            self._response.done(status)
         self._response = None
-
-
-class Response:
-    """One reply: a single item with sound and words."""
-
-    def __init__(self, session: Session) -> None:
-        self._session = session
-        self._number = next(session._model.numbers)
-        self._id, self._item_id = f"resp_{self._number}", f"item_{self._number}"
-        self._words = ""
-        self.over = False
-        part = {"response_id": self._id, "item_id": self._item_id, "output_index": 0, "content_index": 0}
-        self._part: Wire = part
-        self._head = orjson.dumps(
-            {"type": "response.output_audio.delta", "event_id": f"event_{self._number}", **part}
-        )[:-1]
-        session.send("response.created", response=self._told("in_progress"))
-        item = {"id": self._item_id, "type": "message", "role": "assistant", "content": []}
-        session.send("response.output_item.added", response_id=self._id, output_index=0, item=item)
-        session._add_item({**item, "status": "in_progress"})
-
-    def speech(self, length_ms: int) -> Iterator[bytes]:
-        """So much speech in deltas of 200 ms, each with its stamp."""
-        rest = stamp.rest(DELTA_MS * 8)
-        for count in range(length_ms // DELTA_MS):
-            yield stamp.stamped("model", self._number, count) + rest
-
-    def say(self, payload: bytes) -> None:
-        """A piece of sound, in base64."""
-        self._session.send_bytes(self._head + b',"delta":"' + payload + b'"}')
-
-    def words(self, words: str) -> None:
-        """A piece of the transcript."""
-        self._words += words
-        self._session.send("response.output_audio_transcript.delta", delta=words, **self._part)
-
-    def done(self, status: str = "completed") -> None:
-        """Nothing more of it."""
-        self.over = True
-        send = self._session.send
-        send("response.output_audio.done", **self._part)
-        send("response.output_audio_transcript.done", transcript=self._words, **self._part)
-        send("response.done", response=self._told(status))
-
-    def _told(self, status: str) -> Wire:
-        told: Wire = {"object": "realtime.response", "id": self._id, "status": status}
-        if status == "in_progress":
-            return {**told, "conversation_id": "conv_1", "output": []}
-        content = [{"type": "output_audio", "transcript": self._words}]
-        item = {"id": self._item_id, "type": "message", "role": "assistant", "content": content}
-        return {**told, "conversation_id": "conv_1", "output": [item], "usage": _USAGE}

@@ -12,7 +12,7 @@ from tests.bench import stamp
 from tests.bench.figures import MS, percentile
 from tests.bench.journal import CallNotes, trips
 from tests.bench.load import Load
-from tests.bench.model import DELTA_MS
+from tests.bench.response import DELTA_MS
 from tests.bench.phone import PlayOut
 from tests.bench.rows import Row
 from tests.bench.servers import Floor

@@ -12,9 +12,9 @@ _CLIENT: TypeAdapter[Any] = TypeAdapter(RealtimeClientEvent)
 _SERVER: TypeAdapter[Any] = TypeAdapter(RealtimeServerEvent)
 
 
-def check_client(message: str | dict[str, Any]) -> dict[str, Any]:
+def check_client(message: bytes | dict[str, Any]) -> dict[str, Any]:
     """Valid, and without a field the types do not know. Returns the message as data."""
-    data = orjson.loads(message) if isinstance(message, str) else message
+    data = orjson.loads(message) if isinstance(message, bytes) else message
     assert unknown_fields(_CLIENT.validate_python(data)) == []
     return data
 

@@ -19,7 +19,7 @@ import pytest
 from websockets.datastructures import Headers
 from websockets.http11 import Response
 
-from assistant import audio
+from assistant import audio, channel
 from assistant.call.commands import CreateReply, HearCaller, TellModel
 from assistant.call.events import (
     ItemAdded,
@@ -439,15 +439,15 @@ def test_a_write_that_stalls_is_a_lost_socket():
         done.set()
 
     assert 1.5 <= took <= 3.0
-    assert lost == ModelLost("a write to the model stalled", at_ms=77)
+    assert lost == ModelLost("the line to the model: a write stalled", at_ms=77)
 
 
-def test_reading_goes_on_while_nothing_comes_for_longer_than_a_tick():
+def test_a_message_may_come_in_halves_with_a_long_pause_between():
     later = threading.Event()
 
     def script(session: Session) -> None:
         session.agree()
-        # One frame in two halves, with more than a tick between them.
+        # Looked after meanwhile, more than once, and none the worse for it.
         text = json.dumps({"type": "response.created", "response": {"id": "r"}}).encode()
         session.connection.socket.sendall(bytes([0x81, len(text)]) + text[:20])
         later.wait(WAIT_S)
@@ -458,7 +458,7 @@ def test_reading_goes_on_while_nothing_comes_for_longer_than_a_tick():
         model = Running(server.base_url)
         model.ready()
         with pytest.raises(queue.Empty):
-            model.events.get(timeout=2.5 * client_module._TICK_S)
+            model.events.get(timeout=2.5 * channel.LOOK_S)
         later.set()
         assert model.next() == ReplyStarted("r", at_ms=77)
         model.client.close()
@@ -466,8 +466,8 @@ def test_reading_goes_on_while_nothing_comes_for_longer_than_a_tick():
 
 
 def test_a_model_that_answers_no_ping_is_gone(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(client_module, "_PING_S", 0.1)
-    monkeypatch.setattr(client_module, "_SILENT_S", 1.0)
+    monkeypatch.setattr(channel, "PING_S", 0.1)
+    monkeypatch.setattr(channel, "SILENT_S", 1.0)
     seen = threading.Event()
 
     def script(session: Session) -> None:
@@ -481,12 +481,12 @@ def test_a_model_that_answers_no_ping_is_gone(monkeypatch: pytest.MonkeyPatch):
         lost = model.lost()
         seen.set()
 
-    assert lost.reason == "the model does not answer pings"
+    assert lost.reason == "the line to the model: nobody answers pings"
 
 
 def test_pings_keep_a_quiet_session_alive(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(client_module, "_PING_S", 0.1)
-    monkeypatch.setattr(client_module, "_SILENT_S", 1.2)
+    monkeypatch.setattr(channel, "PING_S", 0.1)
+    monkeypatch.setattr(channel, "SILENT_S", 1.2)
 
     with model_server(lambda session: (session.agree(), session.until_closed())) as server:
         model = Running(server.base_url)

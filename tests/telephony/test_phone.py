@@ -3,54 +3,42 @@
 from __future__ import annotations
 
 import json
-import queue
-import socket as sockets
 import threading
+import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 import pytest
-from simple_websocket import ConnectionClosed
+from wsproto.events import CloseConnection
 
-from assistant.call.events import CallerGone, CallerPressed
+from assistant import channel as channel_module
+from assistant.call.events import CallerGone, CallerPressed, Event
 from assistant.errors import PhoneLost, RestError
-from assistant.telephony.phone import MOST_MALFORMED, TwilioPhone, WholeWrites
+from assistant.telephony.phone import MOST_MALFORMED, TwilioPhone
+from tests.far_socket import WAIT_S, FarSocket, pair
 
 CALL, STREAM = "CA" + "1" * 32, "MZ" + "2" * 32
 STOP = '{"event":"stop","stop":{}}'
+KEY_1 = '{"event":"dtmf","dtmf":{"digit":"1"}}'
+
+Line = Callable[..., tuple[TwilioPhone, FarSocket]]
 
 
 def clock() -> int:
     return 40
 
 
-class Socket:
-    """One end of a WebSocket, as simple_websocket shows it."""
+@pytest.fixture
+def line() -> Iterator[Line]:
+    """Makes a phone and the other end of its socket, which has said these messages."""
+    with ExitStack() as stack:
 
-    def __init__(self, *messages: str | bytes) -> None:
-        self.connected = True
-        self.event = threading.Event()
-        self.coming: queue.SimpleQueue[str | bytes | None] = queue.SimpleQueue()
-        for message in messages:
-            self.coming.put(message)
-        self.sent: list[str] = []
-        self.closed: list[tuple[int | None, str | None]] = []
-        self.broken: Exception | None = None
+        def make(*messages: str | bytes) -> tuple[TwilioPhone, FarSocket]:
+            channel, twilio = pair(stack)
+            twilio.tell(*messages)
+            return TwilioPhone(channel, STREAM, CALL, None), twilio
 
-    def receive(self, timeout: float | None = None) -> str | bytes | None:
-        if not self.connected or self.coming.empty():
-            raise ConnectionClosed(1005, "")
-        return self.coming.get()
-
-    def send(self, data: str) -> None:
-        if self.broken:
-            raise self.broken
-        self.sent.append(data)
-
-    def close(self, reason: int | None = None, message: str | None = None) -> None:
-        if not self.connected:
-            raise ConnectionClosed(1005, "")
-        self.closed.append((reason, message))
+        yield make
 
 
 class RestSide:
@@ -64,101 +52,125 @@ class RestSide:
         self.asked.append(("update", call_sid, twiml))
 
 
-def phone(socket: Socket, rest: RestSide | None = None) -> TwilioPhone:
-    return TwilioPhone(socket, STREAM, CALL, rest)
+def off_line(rest: RestSide | None) -> TwilioPhone:
+    """A phone of which only the REST side matters."""
+    return TwilioPhone(None, STREAM, CALL, rest)  # type: ignore[arg-type]
 
 
-def test_a_caller_who_hangs_up_is_told_from_a_line_that_is_lost():
-    assert phone(Socket(STOP)).hear(clock) == CallerGone(hung_up=True, at_ms=40)
-    assert phone(Socket()).hear(clock) == CallerGone(hung_up=False, at_ms=40)
+def test_a_caller_who_hangs_up_is_told_from_a_line_that_is_lost(line: Line):
+    caller, _ = line(STOP)
+    assert caller.hear(clock) == CallerGone(hung_up=True, at_ms=40)
+
+    caller, twilio = line()
+    twilio.sock.close()
+    assert caller.hear(clock) == CallerGone(hung_up=False, at_ms=40)
 
 
-def test_nothing_follows_the_end():
-    caller = phone(Socket(STOP, '{"event":"dtmf","dtmf":{"digit":"1"}}'))
+def test_a_close_without_a_stop_is_no_hang_up(line: Line):
+    caller, twilio = line()
+    twilio.close(1000)
+
+    assert caller.hear(clock) == CallerGone(hung_up=False, at_ms=40)
+
+
+def test_nothing_follows_the_end(line: Line):
+    caller, _ = line(STOP, KEY_1)
 
     assert [caller.hear(clock) for _ in range(3)] == [CallerGone(hung_up=True, at_ms=40)] * 3
 
 
-def test_what_does_not_concern_us_is_passed_over():
-    socket = Socket('{"event":"new"}', "{", b"binary", '{"event":"dtmf","dtmf":{"digit":"1"}}')
+def test_what_does_not_concern_us_is_passed_over(line: Line):
+    caller, _ = line('{"event":"new"}', "{", b"binary", KEY_1)
 
-    assert phone(socket).hear(clock) == CallerPressed("1", at_ms=40)
+    assert caller.hear(clock) == CallerPressed("1", at_ms=40)
 
 
 @pytest.mark.parametrize(("rubbish", "code"), [("{", 1008), (b"{}", 1003)])
-def test_a_stream_of_rubbish_is_closed(rubbish: str | bytes, code: int):
-    socket = Socket(*[rubbish] * MOST_MALFORMED, STOP)
+def test_a_stream_of_rubbish_is_closed(line: Line, rubbish: str | bytes, code: int):
+    caller, twilio = line(*[rubbish] * MOST_MALFORMED)
+    twilio.close(1000)
 
-    assert phone(socket).hear(clock) == CallerGone(hung_up=False, at_ms=40)
-    assert [closed[0] for closed in socket.closed] == [code]
+    assert caller.hear(clock) == CallerGone(hung_up=False, at_ms=40)
+    assert twilio.close_code() == code
+    assert twilio.next() is None
 
 
-def test_sound_marks_and_clears_go_out_in_order():
-    socket = Socket()
-    caller = phone(socket)
+def test_sound_marks_and_clears_go_out_in_order(line: Line):
+    caller, twilio = line()
 
     caller.play(b"\xff" * 8)
     caller.mark("1:item:1")
     caller.clear()
 
-    assert [json.loads(text)["event"] for text in socket.sent] == ["media", "mark", "clear"]
+    assert [json.loads(twilio.next_text())["event"] for _ in range(3)] == ["media", "mark", "clear"]
 
 
-@pytest.mark.parametrize("broken", [ConnectionClosed(1005, ""), BrokenPipeError(), TimeoutError()])
-def test_a_write_that_fails_loses_the_phone_for_good(broken: Exception):
-    socket = Socket()
-    caller = phone(socket)
-    socket.broken = broken
+def test_a_write_that_fails_loses_the_phone_for_good(line: Line):
+    caller, twilio = line()
+    twilio.sock.close()
+
+    for _ in range(2):
+        with pytest.raises(PhoneLost):
+            caller.play(b"\xff")
+    caller.close(1011, "over")
     with pytest.raises(PhoneLost):
-        caller.play(b"\xff")
+        caller.mark("after the end")
 
-    socket.broken = None
+
+def test_a_write_that_stalls_is_cut_short(line: Line, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(channel_module, "STALL_S", 0.3)
+    caller, twilio = line()
+    heard: list[Event] = []
+    hearing = threading.Thread(target=lambda: heard.append(caller.hear(clock)))
+    hearing.start()
+
+    began = time.monotonic()
+    with pytest.raises(PhoneLost, match="stalled"):  # noqa: PT012 - which write stalls is the kernel's
+        while time.monotonic() < began + WAIT_S:
+            at = time.monotonic()
+            caller.play(bytes(100_000))
+    assert 0.3 <= time.monotonic() - at < 1.5
     with pytest.raises(PhoneLost):
         caller.mark("half a frame may be on the wire")
+    hearing.join(WAIT_S)
+    assert heard == [CallerGone(hung_up=False, at_ms=40)]
     caller.close(1011, "over")
-    assert socket.closed == []
+    assert twilio.close_code() is None
 
 
-def test_a_write_that_stalls_is_cut_short():
-    limits: list[float] = []
-
-    @contextmanager
-    def within(seconds: float) -> Iterator[None]:
-        limits.append(seconds)
-        yield
-
-    TwilioPhone(Socket(), STREAM, CALL, None, within).clear()
-
-    assert limits == [2.0]
-
-
-def test_closing_is_done_once_and_ends_the_hearing():
-    socket = Socket(STOP)
-    caller = phone(socket)
+def test_closing_is_done_once_and_ends_the_hearing(line: Line):
+    caller, twilio = line()
+    heard: list[Event] = []
+    hearing = threading.Thread(target=lambda: heard.append(caller.hear(clock)))
+    hearing.start()
 
     caller.close(1001, "leaving")
     caller.close(1011, "over")
 
-    assert socket.closed == [(1001, "leaving")]
-    assert socket.event.is_set()
-    assert caller.hear(clock) == CallerGone(hung_up=False, at_ms=40)
+    said = twilio.next()
+    assert isinstance(said, CloseConnection)
+    assert (said.code, said.reason) == (1001, "leaving")
+    assert twilio.next() is None
+    hearing.join(WAIT_S)
+    assert heard == [CallerGone(hung_up=False, at_ms=40)]
     with pytest.raises(PhoneLost):
         caller.play(b"\xff")
 
 
-def test_after_a_hang_up_the_stream_closes_normally():
-    socket = Socket(STOP)
-    caller = phone(socket)
+def test_after_a_hang_up_the_stream_closes_normally(line: Line):
+    caller, twilio = line(STOP)
     caller.hear(clock)
 
     caller.close(1011, "over")
 
-    assert socket.closed == [(1000, "over")]
+    said = twilio.next()
+    assert isinstance(said, CloseConnection)
+    assert (said.code, said.reason) == (1000, "over")
 
 
 def test_the_call_is_ended_and_redirected_over_rest():
     rest = RestSide()
-    caller = phone(Socket(), rest)
+    caller = off_line(rest)
 
     caller.hang_up()
     caller.transfer("<Response/>")
@@ -166,10 +178,23 @@ def test_the_call_is_ended_and_redirected_over_rest():
     assert rest.asked == [("hang up", CALL), ("update", CALL, "<Response/>")]
 
 
+def test_the_rest_side_has_a_time_limit():
+    limits: list[float] = []
+
+    @contextmanager
+    def within(seconds: float) -> Iterator[None]:
+        limits.append(seconds)
+        yield
+
+    TwilioPhone(None, STREAM, CALL, RestSide(), within).hang_up()  # type: ignore[arg-type]
+
+    assert limits == [5.0]
+
+
 @pytest.mark.parametrize("ask", [TwilioPhone.hang_up, lambda phone: phone.transfer("<Response/>")])
 def test_without_a_rest_side_there_is_nobody_to_ask(ask: Callable[[TwilioPhone], None]):
     with pytest.raises(RestError):
-        ask(phone(Socket()))
+        ask(off_line(None))
 
 
 def test_a_rest_side_that_hangs_is_a_rest_error():
@@ -178,23 +203,4 @@ def test_a_rest_side_that_hangs_is_a_rest_error():
             raise TimeoutError
 
     with pytest.raises(RestError):
-        phone(Socket(), Hangs()).hang_up()
-
-
-def test_a_message_is_written_whole_however_little_the_socket_takes():
-    ours, theirs = sockets.socketpair()
-    with ours, theirs:
-        ours.setsockopt(sockets.SOL_SOCKET, sockets.SO_SNDBUF, 4096)
-        whole = WholeWrites(ours)
-        frames = [bytes([letter]) * 100_000 for letter in b"abcd"]
-        writers = [threading.Thread(target=whole.send, args=(frame,)) for frame in frames]
-        for writer in writers:
-            writer.start()
-        received = b""
-        while len(received) < 400_000:
-            received += theirs.recv(65536)
-        for writer in writers:
-            writer.join(10)
-
-    assert sorted(received[at : at + 100_000] for at in range(0, 400_000, 100_000)) == frames
-    assert whole.fileno() == ours.fileno()
+        off_line(Hangs()).hang_up()

@@ -59,7 +59,7 @@ def media(**changes: Any) -> dict[str, Any]:
     ],
 )  # fmt: skip
 def test_messages_are_read(message: dict[str, Any], expected: object):
-    assert read(json.dumps(message), 7) == expected
+    assert read(json.dumps(message).encode(), 7) == expected
 
 
 @pytest.mark.parametrize(
@@ -71,7 +71,7 @@ def test_messages_are_read(message: dict[str, Any], expected: object):
         "null",
         "{}",
         '{"event": 1}',
-        b'{"event":"stop"}',
+        "\udcff",
         '{"event":"media"}',
         '{"event":"mark","mark":{}}',
         '{"event":"dtmf","dtmf":{"digit":"12"}}',
@@ -89,9 +89,9 @@ def test_messages_are_read(message: dict[str, Any], expected: object):
         json.dumps(start(customParameters=["token"])),
     ],
 )
-def test_what_makes_no_sense_is_malformed(text: str | bytes):
+def test_what_makes_no_sense_is_malformed(text: str):
     with pytest.raises(MalformedMessage):
-        read(text, 0)
+        read(text.encode(errors="surrogateescape"), 0)
 
 
 json_values = st.recursive(
@@ -111,7 +111,7 @@ json_values = st.recursive(
 def test_no_message_is_worse_than_malformed(event: str, part: Any, fields: dict[str, Any]):
     for inner in (part, fields):
         try:
-            read_as = read(json.dumps({"event": event, event: inner}), 0)
+            read_as = read(json.dumps({"event": event, event: inner}).encode(), 0)
         except MalformedMessage:
             continue
         assert read_as is None or isinstance(read_as, Event | StreamStart)
