@@ -29,6 +29,7 @@ from flask import Flask
 
 from assistant import cli, cli_call
 from assistant.answering import Answering
+from assistant.channel import Readiness
 from assistant.config import Settings, load_settings, with_sandbox_phone
 from assistant.errors import AssistantError, ConfigError
 from assistant.live import Live
@@ -52,6 +53,7 @@ class Hands:
     in_writer: Callable[..., Any] = directly
     in_pool: Callable[..., Any] = directly
     within: Callable[[float], AbstractContextManager[Any]] = nullcontext
+    readiness: Readiness | None = None
 
 
 def create_app(
@@ -77,6 +79,7 @@ def create_app(
         hands.within,
         model_url,
         sandbox_greeting.own if settings.sandbox else None,
+        hands.readiness,
     )
     app = Flask(__name__)
     app.extensions["afterbeep"] = Parts(
@@ -88,6 +91,7 @@ def create_app(
         serve_call=answering.serve_call,
         make_greeting=answering.make_greeting,
         within=hands.within,
+        readiness=hands.readiness,
     )
     for part in (login, guard, headers, errors, inbox, calls, settings_page, webhooks, media, cli, cli_call):
         part.register(app)
@@ -150,7 +154,7 @@ def alone_in(instance_path: Path) -> IO[str] | None:
 
 def serve(settings: Settings) -> None:
     """Recover, start what runs beside the pages, listen; leave when told to and no call is live."""
-    from assistant.server import Server, gevent_parts
+    from assistant.server import Server, gevent_parts, readiness
 
     green = gevent_parts()
     has_twilio = settings.has_phone
@@ -158,7 +162,7 @@ def serve(settings: Settings) -> None:
     sandbox = Sandbox(settings) if settings.sandbox else None
     app = create_app(
         settings,
-        Hands(green.in_writer, green.in_pool, green.within),
+        Hands(green.in_writer, green.in_pool, green.within, readiness),
         sandbox.model_url if sandbox else None,
     )
     parts: Parts = app.extensions["afterbeep"]

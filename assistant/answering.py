@@ -21,6 +21,7 @@ from assistant.bridge import Bridge, CallClock, ModelSide, Phone
 from assistant.call.disclosure import Disclosure
 from assistant.call.machine import Call
 from assistant.call.plan import CallPlan
+from assistant.channel import Readiness
 from assistant.config import Settings
 from assistant.greeting import greeting_key, notice_ends_ms, record
 from assistant.live import Live
@@ -93,7 +94,7 @@ class Answering:
     """Everything calls have in common.
 
     model_url: the base address for a scenario of the sandbox. own_greeting: the sandbox's own sound for an
-    opening. Handed in by `app.py`: `in_pool` and `within`, see DESIGN 5.
+    opening. Handed in by `app.py`: `in_pool`, `within` and `readiness`, see DESIGN 5.
     """
 
     settings: Settings
@@ -104,7 +105,9 @@ class Answering:
     within: Callable[[float], AbstractContextManager[Any]] = nullcontext
     model_url: Callable[[str | None], str] | None = None
     own_greeting: Callable[[str], bytes | None] | None = None
+    readiness: Readiness | None = None
     lobby: Lobby[PreparedCall] = field(init=False)
+    _greeting: bytes = field(default=b"", repr=False)
 
     def __post_init__(self) -> None:
         self.lobby = Lobby(self.prepare)
@@ -120,7 +123,7 @@ class Answering:
         )
         toolbox = Toolbox(context, within=self.within)
         wish = self._wish(known, toolbox, expected.trust)
-        greeting = known.greeting or self._own_greeting(known.preferences.opening)
+        greeting = self._one_greeting(known.greeting or self._own_greeting(known.preferences.opening))
         transcribes = bool(self.settings.transcription_model)
         return PreparedCall(
             preferences=known.preferences,
@@ -177,13 +180,19 @@ class Answering:
     def _keep_greeting(self, key: GreetingKey, payload: bytes) -> None:
         self.store.put(greetings.keep, key, payload, datetime.now(UTC))
 
+    def _one_greeting(self, greeting: bytes) -> bytes:
+        """The same sound for all calls, however often it is read."""
+        if greeting != self._greeting:
+            self._greeting = greeting
+        return self._greeting
+
     def _own_greeting(self, opening: str) -> bytes:
         return (self.own_greeting(opening) if self.own_greeting else None) or b""
 
     # --- the model ---------------------------------------------------------------
 
     def _connect(self, address: ModelAddress, wish: SessionWish, clock: Callable[[], int]) -> RealtimeClient:
-        return RealtimeClient(address, wish, clock=clock, within=self.within)
+        return RealtimeClient(address, wish, clock=clock, within=self.within, readiness=self.readiness)
 
     def _wish(self, known: _Known, toolbox: Toolbox | None, trust: Trust) -> SessionWish:
         preferences = known.preferences

@@ -14,8 +14,10 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from socket import SHUT_RDWR, SHUT_WR
+from ssl import SSLSocket
 from typing import Any
 
 from assistant.frames import (
@@ -42,6 +44,8 @@ GOODBYE_S = 1.0  # how long a close of ours waits for the other side's
 LOOK_S = 0.25
 NORMAL = 1000
 
+Readiness = Callable[[Any], Callable[[], None]]
+
 # What sockets raise at their end; the last two when another thread has dropped a TLS socket meanwhile.
 _BROKEN = (OSError, ValueError, AttributeError)
 
@@ -56,13 +60,18 @@ class ChannelClosed(Exception):
 
 
 class Channel:
-    """One end of a WebSocket. client: we are the side that masks.
+    """One end of a WebSocket. client: we are the side that masks, and the only one that may speak TLS.
 
-    `read` is for one thread; `write`, `close` and `drop` for any.
+    `read` is for one thread; `write`, `close` and `drop` for any. readiness: makes, for a socket, what waits
+    until it can be read, where that is cheaper than a `recv` that finds nothing.
     """
 
-    def __init__(self, sock: Any, *, client: bool, largest_message: int) -> None:
+    def __init__(
+        self, sock: Any, *, client: bool, largest_message: int, readiness: Readiness | None = None
+    ) -> None:
         self._sock = sock
+        # What TLS has decrypted already does not show on the socket: there `recv` has to do.
+        self._wait = readiness(sock) if readiness and not isinstance(sock, SSLSocket) else None
         self._client = client
         self._frames = FrameReader(masked=not client, largest_message=largest_message)
         self._text_frame = masked_text_frame if client else text_frame
@@ -100,7 +109,12 @@ class Channel:
             raise ChannelClosed(*self._end)
         self._reading = True
         try:
-            received = self._sock.recv(READ_BYTES) if until is None else self._recv(until)
+            if until is not None:
+                received = self._recv(until)
+            else:
+                if self._wait is not None:
+                    self._wait()
+                received = self._sock.recv(READ_BYTES)
         except _BROKEN as error:
             if until is not None and isinstance(error, TimeoutError):
                 raise
@@ -186,9 +200,11 @@ class Channel:
                 self._sock.shutdown(SHUT_WR)
 
     def wait_until_read_out(self, timeout_s: float = GOODBYE_S + 2 * LOOK_S) -> None:
-        """Wait for whoever is reading to come to the end, if there is somebody."""
+        """Wait for whoever is reading to come to the end, if there is somebody; nobody begins again."""
         if self._reading:
             self._read_out.wait(timeout_s)
+        if self._end is None:
+            self._over("closed by us")
         _watch.no_more(self)
 
     def drop(self, why: str = "") -> None:

@@ -39,6 +39,9 @@ _GOES_ON = _CONTROL | {_FINAL, 0}
 # 1012 to 1014 were registered after the RFC; 1004 to 1006 and 1015 are for use inside programs only.
 _KNOWN_CODES = frozenset({*range(1000, 1004), *range(1007, 1015)})
 
+_PLAIN = _FINAL | TEXT
+_LONGEST_PLAIN_HEAD = 8
+
 _HEAD = Struct(">HH")
 _HEAD_AND_KEY = Struct(">HH4s")
 _TEXT_HEAD = (_FINAL | TEXT) << 8 | _TWO_BYTES
@@ -151,8 +154,8 @@ class FrameReader:
     def __init__(self, *, masked: bool, largest_message: int) -> None:
         self._masked = masked
         self._largest = largest_message
-        self._plain_head = _MASKED_TEXT_HEAD if masked else _TEXT_HEAD
-        self._plain_head_size = 8 if masked else 4
+        self._mask_bit = _MASKED if masked else 0
+        self._key_size = 4 if masked else 0
         self._between = True  # nothing has been begun, nor is all over
         self._over = False
         self._rest = bytearray()  # a frame that is not whole yet
@@ -168,24 +171,48 @@ class FrameReader:
         Text is UTF-8 that has been checked; the payload of a close is what `closing` reads.
         After a close or an error nothing is read any more.
         """
-        size = len(data) - self._plain_head_size
-        if self._between and _MOST_IN_CONTROL < size <= self._largest:
-            head, length = _HEAD.unpack_from(data)
-            if length == size and head == self._plain_head:
-                payload = _masked(data[8:], data[4:8]) if self._masked else data[4:]
-                if payload.isascii():
-                    return [(TEXT, payload)]
-        return self._feed(data)
+        messages: list[Message] = []
+        read = self._read_plain(data, messages) if self._between else 0
+        if read < len(data):
+            self._feed(data[read:] if read else data, messages)
+        return messages
 
-    def _feed(self, data: bytes | bytearray) -> list[Message]:
+    def _read_plain(self, data: bytes, messages: list[Message]) -> int:
+        """The quick way: read whole text messages in ASCII, each in one frame, which is nearly all there is.
+
+        Returns how many bytes they were; what follows is read the long way.
+        """
+        at, end = 0, len(data)
+        while end - at > _LONGEST_PLAIN_HEAD:
+            length = data[at + 1] ^ self._mask_bit
+            payload_at = at + 2 + self._key_size
+            if data[at] != _PLAIN or length >= _EIGHT_BYTES:
+                break
+            if length == _TWO_BYTES:
+                length = data[at + 2] << 8 | data[at + 3]
+                payload_at += 2
+                if length <= _MOST_IN_CONTROL:
+                    break
+            stop = payload_at + length
+            if stop > end or length > self._largest:
+                break
+            payload = data[payload_at:stop]
+            if self._masked:
+                payload = _masked(payload, data[payload_at - 4 : payload_at])
+            if not payload.isascii():
+                break
+            messages.append((TEXT, payload))
+            at = stop
+        return at
+
+    def _feed(self, data: bytes | bytearray, messages: list[Message]) -> None:
         if self._over:
-            return []
+            return
         if self._rest:
             self._rest += data
             if len(self._rest) < self._needed:
-                return []
+                return
             data = self._rest
-        messages: list[Message] = []
         try:
             unread = self._read_frames(memoryview(data), messages)
         except FrameError as error:
@@ -195,7 +222,6 @@ class FrameReader:
         if not self._over:
             self._rest = bytearray(unread)
             self._between = not (self._rest or self._opcode)
-        return messages
 
     def _end(self) -> None:
         self._over, self._between = True, False

@@ -55,11 +55,9 @@ class Inbox:
 
     def _work(self) -> None:
         # Looked at again after every turn: what came in its last moment was left to whoever had it.
-        while self._events and self._turn.acquire(blocking=False):
-            try:
+        while self._events and not self._turn.locked():
+            with self._turn:
                 self._take_care()
-            finally:
-                self._turn.release()
 
     def _take_care(self) -> None:
         events = self._events

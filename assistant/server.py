@@ -23,10 +23,12 @@ import logging
 import os
 import signal
 import socket
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, TypeVar
 
 import gevent
@@ -49,6 +51,8 @@ CUT_SECONDS = 3.0  # for calls that were cut: their frames, and what the store s
 CLOSE_SECONDS = 1.0  # for a WebSocket's peer to take note of the end
 DISCARD_BYTES = 256 * 1024  # of a body nobody wanted; a longer one costs the peer its connection
 MAX_CONNECTIONS = 2000
+SWITCH_SECONDS = 0.0005  # how long a native thread may keep the hub waiting; Python's own 5 ms are heard
+_READABLE = 1  # libev's EV_READ
 
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
@@ -113,6 +117,15 @@ def within(seconds: float) -> Iterator[None]:
         raise TimeoutError(f"took longer than {seconds:g} s") from None
     finally:
         limit.close()
+
+
+def readiness(sock: Any) -> Callable[[], None]:
+    """What waits until there is something to read on a socket; it costs half of a `recv` that waits.
+
+    gevent's `recv` tries first, and an exception for each piece of sound says that nothing is there yet.
+    """
+    hub = gevent.get_hub()
+    return partial(hub.wait, hub.loop.io(sock.fileno(), _READABLE))
 
 
 # --- one connection -------------------------------------------------------------
@@ -320,6 +333,7 @@ class Server:
         """Answer until told to leave, then until no call is live. Blocks. Listens if it has not yet."""
         if not self._listener.started:
             self.listen()
+        sys.setswitchinterval(SWITCH_SECONDS)
         calm_collector()
         handlers = [gevent.signal_handler(number, self.leave) for number in (signal.SIGTERM, signal.SIGINT)]
         try:

@@ -14,16 +14,20 @@ from assistant.call.transcript import Transcript
 
 KEPT_MS = 10_000
 ONSET_MS = 400  # voice detection reports a beginning a little late
+LOOK_MS = 1_000  # how often what is not needed any more is looked for
 
 
 class Hearing:
-    """The caller's sound of the last 10 s, and from where a new session must hear it."""
+    """The caller's sound of the last 10 s, as far as a new session might have to hear it."""
 
-    def __init__(self) -> None:
+    def __init__(self, transcript: Transcript) -> None:
         self.repeats = False  # what will be flushed begins before the session was lost
+        self._transcript = transcript
         self._kept: deque[tuple[int, bytes]] = deque()
         self._flush_from_ms = 0
         self._understood_ms = 0
+        self._looked_ms = 0
+        self._awaited = True  # a session is to be handed what is kept
 
     def understood(self, at_ms: int) -> None:
         """The model gave a sign of life: what it has heard before is known to it, or awaits words."""
@@ -31,25 +35,41 @@ class Hearing:
 
     def keep(self, event: CallerAudio) -> None:
         self._kept.append((event.at_ms, event.payload))
-        while self._kept[0][0] < event.at_ms - KEPT_MS:
+        if event.at_ms - self._looked_ms >= LOOK_MS:
+            self._looked_ms = event.at_ms
+            self._forget(event.at_ms)
+
+    def _forget(self, at_ms: int) -> None:
+        from_ms = self._flush_from_ms if self._awaited else self._needed_from_ms(at_ms)[0] - ONSET_MS
+        while self._kept and self._kept[0][0] < max(at_ms - KEPT_MS, from_ms):
             self._kept.popleft()
 
     def flush(self) -> list[Command]:
         """What the new session must hear, in order."""
-        self.repeats = False
+        self.repeats = self._awaited = False
+        if self._kept:
+            self._flush_from_ms = max(self._flush_from_ms, self._kept[-1][0] - KEPT_MS)
         return [HearCaller(payload) for at_ms, payload in self._kept if at_ms >= self._flush_from_ms]
 
-    def lost(self, at_ms: int, transcript: Transcript, *, was_ready: bool) -> None:
+    def lost(self, at_ms: int, *, was_ready: bool) -> None:
         """The session is gone. What it had not put into words is to be heard again by the next.
 
         A socket can be dead for seconds before it is known to be: nothing of that time was understood.
         """
         if not was_ready:
             return  # it never heard anything: everything kept is still news
-        self._flush_from_ms = self._understood_ms
-        for item_id in transcript.awaiting_words():
-            began_ms = transcript.began_ms(item_id)
+        self._awaited = True
+        self._flush_from_ms, unwritten = self._needed_from_ms(at_ms)
+        for item_id in unwritten:
+            self.repeats = True
+            self._transcript.drop(item_id)
+
+    def _needed_from_ms(self, at_ms: int) -> tuple[int, list[str]]:
+        """From where a session that began now would have to hear the caller, and the items in that."""
+        from_ms, unwritten = self._understood_ms, []
+        for item_id in self._transcript.awaiting_words():
+            began_ms = self._transcript.began_ms(item_id)
             if began_ms is not None and began_ms >= at_ms - KEPT_MS:
-                self._flush_from_ms = min(self._flush_from_ms, began_ms - ONSET_MS)
-                self.repeats = True
-                transcript.drop(item_id)
+                from_ms = min(from_ms, began_ms - ONSET_MS)
+                unwritten.append(item_id)
+        return from_ms, unwritten

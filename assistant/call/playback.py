@@ -67,8 +67,12 @@ class StreamClock:
             ahead_ms = max(ahead_ms, self._ahead_ms - (at_ms - self._seen_ms) * CLOCK_DRIFT)
         self._ahead_ms, self._seen_ms = ahead_ms, at_ms
 
-    def at(self, at_ms: int) -> Moment:
+    def now_ms(self, at_ms: int) -> float:
         """The stream's time at `at_ms` of the loop's clock."""
+        return at_ms + (self._ahead_ms or 0.0)
+
+    def at(self, at_ms: int) -> Moment:
+        """The same, and what can be known of the phone by then."""
         now_ms = at_ms + (self._ahead_ms or 0.0)
         overdue_ms = now_ms - self._end_ms - self._length_ms
         told_ms = self._end_ms + self._length_ms / 2 if 0 < overdue_ms < WIRE_STALL_MS else now_ms
@@ -182,16 +186,18 @@ class Playback:
 
     def send(
         self, response_id: str, item_id: str, content_index: int, payload: bytes, now_ms: float
-    ) -> Iterator[bytes | str]:
-        """Queue a piece of an item; yields what the phone must be sent: payloads, and names of marks."""
+    ) -> list[bytes | str]:
+        """Queue a piece of an item. Returns what the phone must be sent: payloads, and names of marks."""
         item = self._item(response_id, item_id, content_index, now_ms)
+        parts: list[bytes | str] = []
         while payload:
             room = PIECE_BYTES - (self._sent - self._marked)
-            piece, payload = payload[:room], payload[room:]
+            piece, payload = (payload, b"") if len(payload) <= room else (payload[:room], payload[room:])
             self._queue(item, piece, now_ms)
-            yield piece
+            parts.append(piece)
             if self._sent - self._marked >= MARK_AFTER_BYTES:
-                yield self._place_mark()
+                parts.append(self._place_mark())
+        return parts
 
     def finish(self, item_id: str) -> Iterator[str]:
         """All of an item has been sent; yields the mark that tells when it was heard to the end."""
@@ -240,10 +246,10 @@ class Playback:
         return item
 
     def _queue(self, item: SpokenItem, piece: bytes, now_ms: float) -> None:
-        if self.ends_ms() <= now_ms:
-            # The phone has run dry: this piece is heard at once.
-            self._anchor = (self._sent, now_ms)
         begins_ms = self.ends_ms()
+        if begins_ms <= now_ms:
+            # The phone has run dry: this piece is heard at once.
+            self._anchor, begins_ms = (self._sent, now_ms), now_ms
         self._sent += len(piece)
         item.end = self._sent
         self._pieces.append(_Piece(self._sent, piece, begins_ms))

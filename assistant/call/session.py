@@ -36,7 +36,7 @@ class Session:
         self.ready = False
         self.may_reconnect = True
         self.owed: CreateReply | None = None
-        self.hearing = Hearing()
+        self.hearing = Hearing(transcript)
         self._transcript = transcript
         self._voice = voice
         self._replies = replies
@@ -50,7 +50,7 @@ class Session:
     def lost(self, at_ms: int) -> list[Command]:
         """There is no session any more; nothing of it will come."""
         self.owed = self._replies.lost()
-        self.hearing.lost(at_ms, self._transcript, was_ready=self.ready)
+        self.hearing.lost(at_ms, was_ready=self.ready)
         self.ready = False
         self._transcript.epoch += 1
         self._tools.epoch += 1

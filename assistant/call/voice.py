@@ -97,20 +97,24 @@ class Voice:
 
     def speak(self, event: ev.ReplyAudio, at_ms: int) -> list[Command]:
         """Send a piece of a reply to the phone."""
-        now_ms = self._clock.at(at_ms).now_ms
-        commands: list[Command] = []
-        for part in self._playback.send(
+        now_ms = self._clock.now_ms(at_ms)
+        parts = self._playback.send(
             event.response_id, event.item_id, event.content_index, event.payload, now_ms
-        ):
-            commands.append(PlaceMark(part) if isinstance(part, str) else Play(part))
-            if isinstance(part, bytes):
-                commands += self._notes()
+        )
+        commands: list[Command] = [
+            Play(part) if isinstance(part, bytes) else PlaceMark(part) for part in parts
+        ]
+        if not self._sounded or self._answering_ms is not None:
+            commands[1:1] = self._notes()  # measured as soon as the first piece is out
         item = self._playback.items[-1]
         self._sound(event, at_ms + round(item.begins_ms - now_ms))
         return commands
 
     def _sound(self, event: ev.ReplyAudio, begins_ms: int | None) -> None:
-        self._items.setdefault(event.response_id, set()).add(event.item_id)
+        items = self._items.get(event.response_id)
+        if items is None:
+            items = self._items[event.response_id] = set()
+        items.add(event.item_id)
         self._transcript.reply_sound(event.item_id, len(event.payload) / BYTES_PER_MS, begins_ms)
 
     def _notes(self) -> list[Command]:

@@ -26,7 +26,7 @@ import websocket
 
 from assistant.call.commands import Command, HearCaller
 from assistant.call.events import Event, ItemAdded, ModelLost, ModelReady, ReplyAudio, ReplyDone
-from assistant.channel import Channel, ChannelClosed
+from assistant.channel import Channel, ChannelClosed, Readiness
 from assistant.errors import ModelGone, ModelRefused
 from assistant.realtime import wire
 from assistant.realtime.endings import closed, kind_of, printable, refusal
@@ -79,12 +79,14 @@ class RealtimeClient:
         *,
         clock: Callable[[], int],
         within: Within = nullcontext,
+        readiness: Readiness | None = None,
     ) -> None:
         self.usage = Usage()
         self._address = address
         self._negotiation = Negotiation(wish)
         self._clock = clock
         self._within = within
+        self._readiness = readiness
         self._channel: Channel | None = None
         self._sound: PcmSound | None = None
         self._memory = Memory()
@@ -137,7 +139,7 @@ class RealtimeClient:
     def _connect(self) -> Channel:
         try:
             with self._within(_READY_S):
-                return _open(self._address)
+                return _open(self._address, self._readiness)
         except websocket.WebSocketBadStatusException as error:
             raise refusal(error.status_code, error.resp_body) from error
         except (websocket.WebSocketException, OSError, ValueError) as error:
@@ -275,7 +277,7 @@ def _why_gone(over: ChannelClosed) -> ModelGone | ModelRefused:
 # --- the handshake ----------------------------------------------------------------
 
 
-def _open(address: ModelAddress) -> Channel:
+def _open(address: ModelAddress, readiness: Readiness | None) -> Channel:
     """Connect and shake hands; from then on the frames are ours. Raises what websocket-client raises."""
     options: dict[str, Any] = {}
     host = urlsplit(address.url).hostname or ""
@@ -290,4 +292,4 @@ def _open(address: ModelAddress) -> Channel:
         redirect_limit=0,
         **options,
     )
-    return Channel(socket.sock, client=True, largest_message=_LARGEST_MESSAGE)
+    return Channel(socket.sock, client=True, largest_message=_LARGEST_MESSAGE, readiness=readiness)

@@ -106,7 +106,8 @@ def _reply_audio(message: Wire, at_ms: int) -> Event | None:
     payload = a2b_base64(message["delta"])
     if not payload:
         return None
-    return ReplyAudio(_response(message), message["item_id"], _index(message), payload, at_ms=at_ms)
+    response_id, index = message.get("response_id") or "", message.get("content_index") or 0
+    return ReplyAudio(response_id, message["item_id"], index, payload, at_ms=at_ms)
 
 
 def _reply_audio_done(message: Wire, at_ms: int) -> Event:

@@ -31,7 +31,7 @@ RATE_HZ = 8000
 FRAME_BYTES = 4  # two channels of 16 bits
 HEADER_BYTES = 44
 HOLD_BACK_MS = 500
-CHUNK_MS = 300
+CHUNK_MS = 1000
 SLACK_BYTES = 60 * BYTES_PER_MS  # jitter; a real gap is longer and becomes silence
 LONGEST_MS = 4 * 3600 * 1000  # no call is longer: a later time is a mistake, and not filled with silence
 

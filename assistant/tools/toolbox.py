@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any, Generic, Literal, TypeVar
 
 import orjson
@@ -109,6 +110,7 @@ class Tool(Generic[A]):
         }
 
 
+@cache
 def _schema(arguments: type[BaseModel]) -> dict[str, Any]:
     """The class as JSON Schema, without what only takes up the model's context."""
     schema: dict[str, Any] = _untitled(arguments.model_json_schema())

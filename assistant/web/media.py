@@ -77,7 +77,7 @@ class NotOurs(Exception):
 def stream(socket: Any) -> None:
     """Serve one media stream until it is over."""
     socket.connected = False  # what flask-sock would say at the end is said by us
-    channel = Channel(socket.sock, client=False, largest_message=LARGEST_MESSAGE)
+    channel = Channel(socket.sock, client=False, largest_message=LARGEST_MESSAGE, readiness=parts().readiness)
     code, reason = NORMAL, ""
     try:
         _serve(channel, _start(channel))
@@ -92,6 +92,8 @@ def stream(socket: Any) -> None:
     finally:
         channel.close(code, reason)
         channel.wait_until_read_out()
+        if socket.mode == "gevent":
+            socket.sock.close()  # a duplicate that flask-sock made; the server ends its own
 
 
 def _start(channel: Channel) -> streams.StreamStart:

@@ -20,6 +20,7 @@ from typing import Any, Literal, Protocol, cast
 from flask import Flask, current_app
 
 from assistant.bridge import Phone
+from assistant.channel import Readiness
 from assistant.config import Settings
 from assistant.errors import AssistantError
 from assistant.live import Live
@@ -148,6 +149,7 @@ class Parts:
     serve_call: ServeCall = nobody_serves
     make_greeting: Callable[[], None] = nobody_speaks
     within: Callable[[float], AbstractContextManager[Any]] = nullcontext
+    readiness: Readiness | None = None
     beside: Callable[..., None] = in_a_thread
     tokens: StreamTokens = field(default_factory=StreamTokens)
     dials: RunningDials = field(default_factory=RunningDials)

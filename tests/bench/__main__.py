@@ -54,14 +54,10 @@ SECTIONS: dict[str, Callable[[Bench], Awaitable[list[Row]]]] = {
 
 def arguments() -> argparse.Namespace:
     """What was asked for on the command line."""
-    parser = argparse.ArgumentParser(
-        prog="python -m tests.bench", description="What the bridge costs, and how much it delays."
-    )
-    names = ", ".join(SECTIONS)
+    about, names = "What the bridge costs, and how much it delays.", ", ".join(SECTIONS)
+    parser = argparse.ArgumentParser(prog="python -m tests.bench", description=about)
     parser.add_argument("--only", metavar="NAME,...", default=",".join(SECTIONS), help=f"of {names}")
-    parser.add_argument(
-        "--quick", action="store_true", help="one short round: for trying out, not for telling"
-    )
+    parser.add_argument("--quick", action="store_true", help="one short round: to try out, not to tell")
     given = parser.parse_args()
     given.only = given.only.split(",")
     if wrong := [name for name in given.only if name not in SECTIONS]:
@@ -104,9 +100,8 @@ def alone() -> Iterator[None]:
 @contextmanager
 def precedence() -> Iterator[None]:
     """Ask the scheduler to put us before whatever else the machine does; it grants that to root alone."""
-    group = Path(
-        "/proc/self/autogroup"
-    )  # of this terminal: where there is one, priorities count inside it only
+    # Where the scheduler groups processes by terminal, a priority counts inside the group only.
+    group = Path("/proc/self/autogroup")
     with suppress(OSError):
         os.setpriority(os.PRIO_PROCESS, 0, HIGH)
         group.write_text(str(HIGH))

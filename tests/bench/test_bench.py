@@ -12,8 +12,8 @@ from tests.bench import stamp
 from tests.bench.figures import MS, percentile
 from tests.bench.journal import CallNotes, trips
 from tests.bench.load import Load
-from tests.bench.response import DELTA_MS
 from tests.bench.phone import PlayOut
+from tests.bench.response import DELTA_MS
 from tests.bench.rows import Row
 from tests.bench.servers import Floor
 

@@ -486,13 +486,13 @@ def test_a_model_that_answers_no_ping_is_gone(monkeypatch: pytest.MonkeyPatch):
 
 def test_pings_keep_a_quiet_session_alive(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(channel, "PING_S", 0.1)
-    monkeypatch.setattr(channel, "SILENT_S", 1.2)
+    monkeypatch.setattr(channel, "SILENT_S", 0.6)
 
     with model_server(lambda session: (session.agree(), session.until_closed())) as server:
         model = Running(server.base_url)
         model.ready()
         with pytest.raises(queue.Empty):
-            model.events.get(timeout=2.5)
+            model.events.get(timeout=1.5)
         model.client.close()
         model.over()
 
