@@ -23,7 +23,9 @@ class Hearing:
     def __init__(self, transcript: Transcript) -> None:
         self.repeats = False  # what will be flushed begins before the session was lost
         self._transcript = transcript
-        self._kept: deque[tuple[int, bytes]] = deque()
+        # Two rows and not one of pairs: the garbage collector goes through pairs, and there are many.
+        self._kept: deque[bytes] = deque()
+        self._times_ms: deque[int] = deque()
         self._flush_from_ms = 0
         self._understood_ms = 0
         self._looked_ms = 0
@@ -34,22 +36,26 @@ class Hearing:
         self._understood_ms = at_ms
 
     def keep(self, event: CallerAudio) -> None:
-        self._kept.append((event.at_ms, event.payload))
+        self._kept.append(event.payload)
+        self._times_ms.append(event.at_ms)
         if event.at_ms - self._looked_ms >= LOOK_MS:
             self._looked_ms = event.at_ms
             self._forget(event.at_ms)
 
     def _forget(self, at_ms: int) -> None:
         from_ms = self._flush_from_ms if self._awaited else self._needed_from_ms(at_ms)[0] - ONSET_MS
-        while self._kept and self._kept[0][0] < max(at_ms - KEPT_MS, from_ms):
+        from_ms = max(from_ms, at_ms - KEPT_MS)
+        while self._times_ms and self._times_ms[0] < from_ms:
+            self._times_ms.popleft()
             self._kept.popleft()
 
     def flush(self) -> list[Command]:
         """What the new session must hear, in order."""
         self.repeats = self._awaited = False
-        if self._kept:
-            self._flush_from_ms = max(self._flush_from_ms, self._kept[-1][0] - KEPT_MS)
-        return [HearCaller(payload) for at_ms, payload in self._kept if at_ms >= self._flush_from_ms]
+        if self._times_ms:
+            self._flush_from_ms = max(self._flush_from_ms, self._times_ms[-1] - KEPT_MS)
+        kept = zip(self._times_ms, self._kept, strict=True)
+        return [HearCaller(payload) for at_ms, payload in kept if at_ms >= self._flush_from_ms]
 
     def lost(self, at_ms: int, *, was_ready: bool) -> None:
         """The session is gone. What it had not put into words is to be heard again by the next.
