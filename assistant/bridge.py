@@ -248,7 +248,7 @@ class Bridge:
         names = self._names = Names(number)
 
         def put(event: ev.Event) -> None:
-            self._inbox.bring(names.ours(event), number)
+            self._inbox.bring(event if number == 1 else names.ours(event), number)
 
         threading.Thread(target=session.run, args=(put,), name="model", daemon=True).start()
 

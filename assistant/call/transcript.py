@@ -46,7 +46,7 @@ def heard_part(text: str, heard_ms: int, total_ms: int) -> str:
 
 @dataclass(slots=True)
 class _Entry:
-    """What is known of one item."""
+    """What is known of one item. `kept`: its turn as it was last returned; touched: it may be another now."""
 
     item_id: str
     epoch: int
@@ -60,6 +60,7 @@ class _Entry:
     heard_ms: int | None = None
     interrupted: bool = False
     kept: Turn | None = None
+    touched: bool = True
 
 
 @dataclass(slots=True)
@@ -69,6 +70,7 @@ class Transcript:
     epoch: int = 0
     transcribes: bool = True  # the caller's words will come
     _entries: dict[str, _Entry] = field(default_factory=dict)
+    _order: list[str] | None = None  # while no item has come, gone or moved
 
     def take(self, event: ev.Event) -> list[Turn]:
         """An event that says who said what, or where it belongs; others change nothing."""
@@ -99,12 +101,18 @@ class Transcript:
             entry = self._add(item_id, previous)
         elif entry.previous == "" and previous != "":
             entry.previous = previous
+            self._order = None
         if entry.speaker == "other":
-            entry.speaker = speaker  # type: ignore[assignment]
+            entry.speaker, entry.touched = speaker, True  # type: ignore[assignment]
         return self._changed()
 
     def order(self) -> list[str]:
         """All item ids in the order of the conversation."""
+        if self._order is None:
+            self._order = self._in_order()
+        return self._order
+
+    def _in_order(self) -> list[str]:
         after: dict[str, list[str]] = {}
         first: list[str] = []
         for item_id, entry in self._entries.items():
@@ -174,6 +182,7 @@ class Transcript:
     def drop(self, item_id: str) -> None:
         """Forget an item that will be heard again under another name."""
         self._entries.pop(item_id, None)
+        self._order = None
 
     # --- the assistant ---
 
@@ -200,7 +209,7 @@ class Transcript:
         entry = self._entries.get(item_id)
         if entry is None or entry.speaker != "assistant":
             return []
-        entry.words_final = True
+        entry.words_final = entry.touched = True
         return self._changed()
 
     def reply_heard(self, item_id: str, heard_ms: int, ended_ms: int, *, interrupted: bool) -> list[Turn]:
@@ -233,7 +242,7 @@ class Transcript:
         """The model is gone: what it has said so far is all it will say."""
         for entry in self._entries.values():
             if entry.speaker == "assistant":
-                entry.words_final = True
+                entry.words_final = entry.touched = True
         return self._changed()
 
     # --- turns ---
@@ -245,13 +254,14 @@ class Transcript:
 
     def _add(self, item_id: str, previous: str | None) -> _Entry:
         entry = self._entries[item_id] = _Entry(item_id, self.epoch, previous)
+        self._order = None
         return entry
 
     def _speaking(self, item_id: str, speaker: Literal["caller", "assistant"]) -> _Entry:
         entry = self._entries.get(item_id)
         if entry is None:
             entry = self._add(item_id, "")
-        entry.speaker = speaker
+        entry.speaker, entry.touched = speaker, True
         return entry
 
     def _changed(self) -> list[Turn]:
@@ -259,8 +269,10 @@ class Transcript:
         changed = []
         for place, item_id in enumerate(self.order()):
             entry = self._entries[item_id]
-            if not self._finished(entry):
+            moved = entry.kept is None or entry.kept.position != place
+            if not (entry.touched or moved) or not self._finished(entry):
                 continue
+            entry.touched = False
             turn = self._turn(entry, place)
             if turn is not None and turn != entry.kept:
                 entry.kept = turn
