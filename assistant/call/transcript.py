@@ -12,7 +12,7 @@ item turned up is returned again.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Literal
 
 from assistant.call import events as ev
@@ -253,8 +253,12 @@ class Transcript:
         return tuple(turn for turn in turns if turn is not None and (turn.text or turn.heard_ms))
 
     def _add(self, item_id: str, previous: str | None) -> _Entry:
+        awaited = any(entry.previous == item_id for entry in self._entries.values())
+        if self._order is not None and previous == "" and not awaited:
+            self._order.append(item_id)  # after nothing, before nothing: it comes last
+        else:
+            self._order = None
         entry = self._entries[item_id] = _Entry(item_id, self.epoch, previous)
-        self._order = None
         return entry
 
     def _speaking(self, item_id: str, speaker: Literal["caller", "assistant"]) -> _Entry:
@@ -291,20 +295,19 @@ class Transcript:
             return None
         started_ms = entry.started_ms or 0
         ended_ms = max(started_ms, entry.ended_ms if entry.ended_ms is not None else started_ms)
-        turn = Turn(
+        heard_ms, heard_text = ended_ms - started_ms, entry.text
+        if entry.speaker == "assistant":
+            heard_ms = entry.heard_ms or 0
+            if entry.heard_ms is None or entry.interrupted:
+                heard_text = heard_part(entry.text, heard_ms, entry.total_ms)
+        return Turn(
             item_id=entry.item_id,
             position=float(place),
             speaker=entry.speaker,
             text=entry.text,
-            heard_text=entry.text,
+            heard_text=heard_text,
             interrupted=entry.interrupted,
             started_ms=started_ms,
             ended_ms=ended_ms,
-            heard_ms=ended_ms - started_ms,
+            heard_ms=heard_ms,
         )
-        if entry.speaker == "caller":
-            return turn
-        heard_ms = entry.heard_ms or 0
-        whole = entry.heard_ms is not None and not entry.interrupted
-        heard_text = entry.text if whole else heard_part(entry.text, heard_ms, entry.total_ms)
-        return replace(turn, heard_ms=heard_ms, heard_text=heard_text)
