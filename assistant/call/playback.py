@@ -11,7 +11,7 @@ fills in, not far past the next mark, which would have come back.
 
 Neither source is exact: a mark needs a while to come back, and what we send needs one
 to get there. So the phone is believed to be as late as its marks, less what their way takes: there and
-back, as measured by marks on the still empty queue, which come back at once.
+back, as measured by marks on an empty queue, which come back at once.
 
 A clear makes the phone send back every outstanding mark at once, exactly as if it
 had been played. So marks carry a generation number, a clear begins a new generation,
@@ -150,8 +150,11 @@ class Playback:
         return self._confirmed >= self._sent
 
     def probe(self, at_ms: int) -> Iterator[str]:
-        """The name of a mark that measures the way, when there is nothing that would hold it up."""
-        if len(self._probed_at_ms) == len(self._probes_ms) < PROBES and not self._sent:
+        """The name of a mark that measures the way, when there is nothing that would hold it up.
+
+        To be asked whenever the queue runs empty: a kept opening leaves room for one at the beginning.
+        """
+        if len(self._probed_at_ms) == len(self._probes_ms) < PROBES and self.idle:
             self._probed_at_ms.append(at_ms)
             yield f"way:{len(self._probed_at_ms)}"
 

@@ -68,7 +68,7 @@ class Voice:
     # --- the caller's side of the line ---
 
     def began(self, at_ms: int) -> list[Command]:
-        """The phone's stream has begun: measure how long the way there and back is."""
+        """Nothing is queued at the phone: measure how long the way there and back is."""
         return [PlaceMark(name) for name in self._playback.probe(at_ms)]
 
     def hear(self, event: ev.CallerAudio) -> list[Command]:
@@ -172,6 +172,8 @@ class Voice:
         moment = self._clock.at(event.at_ms)
         probes = [PlaceMark(name) for name in self._playback.probed(event.name, event.at_ms)]
         heard, over = self._playback.returned(event.name, moment)
+        if heard:
+            probes += self.began(event.at_ms)
         commands = [*probes, *self._record(heard), *self._heard_whole(over, event.at_ms)]
         self._listen_for_disclosure(moment)
         return commands

@@ -189,6 +189,19 @@ def test_a_probe_behind_sound_would_measure_the_sound():
     assert playback._travel_ms == 60
 
 
+def test_the_way_is_measured_on_when_the_queue_has_run_empty():
+    playback = Playback()
+    [first] = playback.probe(0)
+    marks = send(playback, "a", 500)
+    assert [*playback.probed(first, 90)] == []
+    for name in marks:
+        playback.returned(name, at(600))
+    [second] = playback.probe(600)
+    assert len([*playback.probed(second, 650)]) == 1
+
+    assert playback._travel_ms == 50
+
+
 # --- the phone's clock -------------------------------------------------------
 
 

@@ -77,10 +77,13 @@ def test_what_the_model_cost_and_how_long_it_took_is_kept(stage: Stage, name: st
         assert all(0 < took < 5000 for took in kept["response_ms"])
 
 
-def test_a_model_that_never_spoke_cost_nothing(stage: Stage) -> None:
-    [(_, kept)] = stage.calls("quota")
+def test_a_caller_is_greeted_at_once_by_a_model_that_never_speaks(stage: Stage) -> None:
+    [(record, kept)] = stage.calls("quota")
 
-    assert (kept["cost_usd"], kept["first_sound_ms"], kept["response_ms"]) == (0, None, [])
+    assert (kept["cost_usd"], kept["response_ms"]) == (0, [])
+    assert kept["first_sound_ms"] == pytest.approx(record.streams[0].first_sound_ms, abs=CLOCKS_APART_MS)
+    [greeting] = [turn for turn in kept["turns"] if turn["speaker"] == "assistant"]
+    assert greeting["interrupted"]  # the apology comes first
 
 
 def test_an_interrupted_reply_is_kept_as_far_as_the_phone_played_it(stage: Stage) -> None:
@@ -135,9 +138,9 @@ def _covers(voice: Voice, turn: Kept) -> bool:
 
 def test_the_voicemail_is_what_the_caller_said_after_the_tone(stage: Stage) -> None:
     [(record, kept)] = stage.calls("quota")
-    [made], [left] = kept["recordings"], record.recordings
+    [made] = [recording for recording in kept["recordings"] if recording["kind"] == "voicemail"]
+    [left] = record.recordings
 
-    assert made["kind"] == "voicemail"
     assert (stage.house.instance_path / made["file"]).read_bytes() == left.wav()
     assert made["seconds"] == pytest.approx(len(left.payload) / 8000, abs=0.05)
 
