@@ -23,7 +23,7 @@ from assistant.call.machine import Call
 from assistant.call.plan import CallPlan
 from assistant.channel import Readiness
 from assistant.config import Settings
-from assistant.greeting import greeting_key, notice_ends_ms, record
+from assistant.greeting import from_first_word, greeting_key, notice_ends_ms, record
 from assistant.live import Live
 from assistant.live_calls import LiveCalls
 from assistant.lobby import Expected, Lobby
@@ -123,7 +123,7 @@ class Answering:
         )
         toolbox = Toolbox(context, within=self.within)
         wish = self._wish(known, toolbox, expected.trust)
-        greeting = self._one_greeting(known.greeting or self._own_greeting(known.preferences.opening))
+        greeting = self._one_greeting(known.greeting or self._own_greeting(known))
         transcribes = bool(self.settings.transcription_model)
         return PreparedCall(
             preferences=known.preferences,
@@ -175,10 +175,10 @@ class Answering:
         known = self.store.read(_look_up, self.settings, None)
         session = self._connect(self._address(None), self._wish(known, None, "stranger"), CallClock())
         payload = record(session, known.preferences.opening)
-        self.store.write(greetings.keep, known.key, payload, datetime.now(UTC))
+        self.store.write(greetings.keep, known.key, from_first_word(payload), datetime.now(UTC))
 
     def _keep_greeting(self, key: GreetingKey, payload: bytes) -> None:
-        self.store.put(greetings.keep, key, payload, datetime.now(UTC))
+        self.store.put(greetings.keep, key, from_first_word(payload), datetime.now(UTC))
 
     def _one_greeting(self, greeting: bytes) -> bytes:
         """The same sound for all calls, however often it is read."""
@@ -186,8 +186,12 @@ class Answering:
             self._greeting = greeting
         return self._greeting
 
-    def _own_greeting(self, opening: str) -> bytes:
-        return (self.own_greeting(opening) if self.own_greeting else None) or b""
+    def _own_greeting(self, known: _Known) -> bytes:
+        """The sandbox's, kept from here on like any other."""
+        own = self.own_greeting(known.preferences.opening) if self.own_greeting else None
+        if own:
+            self._keep_greeting(known.key, own)
+        return own or b""
 
     # --- the model ---------------------------------------------------------------
 

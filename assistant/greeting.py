@@ -14,6 +14,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Protocol
 
 import numpy as np
@@ -144,14 +145,24 @@ def _checked(take: _Take, opening: str) -> bytes:
     return bytes(take.payload)
 
 
-# --- where the disclosure ends -----------------------------------------------
+# --- where the words begin, and where the disclosure ends ---------------------
 
 WINDOW_MS = 10
 SHORTEST_PAUSE_MS = 80
 QUIET = 0.05  # of the level of the louder windows: 26 dB below them
 AROUND = 0.2  # of the whole sound, on either side of where the letters say
+BREATH_MS = 40  # left before the first word: voices begin softly
 
 
+def from_first_word(payload: bytes) -> bytes:
+    """The sound without the silence that models begin with: a caller hears that as a line that is dead."""
+    loud = _loud(payload)
+    if not len(loud):
+        return payload
+    return payload[max(0, int(loud[0]) * WINDOW_MS - BREATH_MS) * BYTES_PER_MS :]
+
+
+@lru_cache(maxsize=4)  # every call asks about the same sound
 def notice_ends_ms(payload: bytes, share: float) -> int:
     """Where the disclosure ends in a whole opening's sound, so that a cut falls into the pause after it.
 
@@ -172,13 +183,16 @@ def notice_ends_ms(payload: bytes, share: float) -> int:
 
 def _pauses(payload: bytes) -> list[tuple[int, int]]:
     """Start and end, in ms, of the quiet stretches between two loud ones."""
-    levels = _levels(payload)
-    if not len(levels):
-        return []
-    loud = np.flatnonzero(levels > QUIET * np.percentile(levels, 90))
+    loud = _loud(payload)
     gaps = zip(loud[:-1] + 1, loud[1:], strict=True)
     pauses = ((int(begin) * WINDOW_MS, int(end) * WINDOW_MS) for begin, end in gaps)
     return [pause for pause in pauses if pause[1] - pause[0] >= SHORTEST_PAUSE_MS]
+
+
+def _loud(payload: bytes) -> NDArray[np.intp]:
+    """Which windows are not quiet."""
+    levels = _levels(payload)
+    return np.flatnonzero(levels > QUIET * np.percentile(levels, 90)) if len(levels) else np.zeros(0, np.intp)
 
 
 def _levels(payload: bytes) -> NDArray[np.float64]:

@@ -20,7 +20,7 @@ from assistant.call import events as ev
 from assistant.call.words import plain
 from assistant.config import load_settings
 from assistant.errors import AssistantError, ModelGone, NotRecorded
-from assistant.greeting import greeting_key, notice_ends_ms, record
+from assistant.greeting import from_first_word, greeting_key, notice_ends_ms, record
 from assistant.realtime.client import ModelAddress, RealtimeClient
 from assistant.realtime.session import SessionWish
 from assistant.sandbox.lines import shipped
@@ -305,3 +305,24 @@ def test_of_two_pauses_alike_the_nearer_counts_and_a_much_longer_one_wins():
 )
 def test_the_ends_of_the_scale(payload: bytes, of: float, ends_ms: int):
     assert notice_ends_ms(payload, of) == ends_ms
+
+
+# --- where the words begin -----------------------------------------------------
+
+
+def test_the_silence_before_the_first_word_is_not_kept():
+    words = tone(300) + audio.silence(200) + tone(300)
+
+    kept = from_first_word(audio.silence(700) + words)
+
+    assert kept.endswith(words)
+    assert audio.duration_ms(kept) == 800 + 40
+
+
+@pytest.mark.parametrize("payload", [b"", b"\xff" * 40, audio.silence(500)])
+def test_what_has_no_words_is_left_alone(payload: bytes):
+    assert from_first_word(payload) == payload
+
+
+def test_what_begins_at_once_is_left_alone():
+    assert from_first_word(tone(300)) == tone(300)

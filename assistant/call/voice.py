@@ -170,7 +170,7 @@ class Voice:
     def mark_returned(self, event: ev.MarkReturned) -> list[Command]:
         """Everything up to a mark has been played, or thrown away by a clear."""
         moment = self._clock.at(event.at_ms)
-        probes = [PlaceMark(name) for name in self._playback.probed(event.name, event.at_ms)]
+        probes: list[Command] = [PlaceMark(name) for name in self._playback.probed(event.name, event.at_ms)]
         heard, over = self._playback.returned(event.name, moment)
         if heard:
             probes += self.began(event.at_ms)
