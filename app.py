@@ -154,7 +154,8 @@ def alone_in(instance_path: Path) -> IO[str] | None:
 
 def serve(settings: Settings) -> None:
     """Recover, start what runs beside the pages, listen; leave when told to and no call is live."""
-    from assistant.server import Server, gevent_parts, readiness
+    from assistant.green import gevent_parts
+    from assistant.server import Server
 
     green = gevent_parts()
     has_twilio = settings.has_phone
@@ -162,7 +163,7 @@ def serve(settings: Settings) -> None:
     sandbox = Sandbox(settings) if settings.sandbox else None
     app = create_app(
         settings,
-        Hands(green.in_writer, green.in_pool, green.within, readiness),
+        Hands(green.in_writer, green.in_pool, green.within, green.readiness),
         sandbox.model_url if sandbox else None,
     )
     parts: Parts = app.extensions["afterbeep"]

@@ -3,19 +3,23 @@
     Twilio ─ POST /voice/incoming ──▶ web.webhooks    is it Twilio? who calls, and what is to happen?
                                       trust           what this caller is allowed
                                       store.calls     the call has a row
+                                      lobby           meanwhile a session of the model is opened, and waits
                                       telephony.twiml the answer: talk to the assistant; should its
                                                       socket ever close, an apology and a recording
     Twilio ═ WS /voice/stream ══════▶ web.media       may this socket in? (signature, one-time token)
                                       answering       makes the parts of this call and puts them together
+                                      greeting        the sound the caller hears at once, where it is kept
                                       bridge          one inbox, one loop, one writer per socket
-      the caller's frames ──────────▶ telephony.streams ──▶ event   ┐
-      the model's events ───────────▶ realtime.wire ──────▶ event   ├─▶ call.machine ─▶ commands
+      either socket's bytes ────────▶ channel ─▶ frames ──▶ message
+      the caller's messages ────────▶ telephony.streams ──▶ event   ┐
+      the model's messages ─────────▶ realtime.wire ──────▶ event   ├─▶ inbox ─▶ call.machine ─▶ commands
       a tool has finished, a timer is due ────────────────▶ event   ┘
     commands go to                    telephony.phone play, mark, clear, hang up
                                       realtime.client hear the caller, reply, cut a reply short
                                       tools           take a message, end the call
-                                      store           a turn is durable as soon as it is finished
-    the call is over                  store.calls     outcome and summary, by rule
+                                      keeping, store  a turn is durable as soon as it is finished
+    the call is over                  keeping         the recording is closed, what it cost is summed up
+                                      store.calls     outcome and summary, by rule
                                       web.inbox, web.calls   what the owner reads and hears
 
 `call` is the heart and does no I/O: events in, commands out. It has never heard of JSON, of Twilio

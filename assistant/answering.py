@@ -17,7 +17,7 @@ from functools import partial
 from typing import Any
 
 from assistant import prompt
-from assistant.bridge import Bridge, CallClock, ModelSide, Phone
+from assistant.bridge import Bridge, CallClock, Phone
 from assistant.call.disclosure import Disclosure
 from assistant.call.machine import Call
 from assistant.call.plan import CallPlan
@@ -30,6 +30,7 @@ from assistant.lobby import Expected, Lobby
 from assistant.realtime.client import ModelAddress, RealtimeClient
 from assistant.realtime.models import fitting_voice
 from assistant.realtime.session import SessionWish
+from assistant.realtime.side import ModelSide
 from assistant.store import callers, greetings
 from assistant.store.greetings import GreetingKey
 from assistant.store.preferences import Preferences, load

@@ -3,7 +3,7 @@
 Readers and tools only put events into the inbox, which has them taken care of one at a time: the machine
 is asked, and what it wants is done. So there is one writer to the phone and one to the model. Whatever is
 somebody else's service (a hang-up over REST, a tool) runs beside that and comes back as an event. A write
-that fails is a lost socket, and that too is an event.
+that fails is a lost socket, and that too is an event. What stays of the call is for `keeping`.
 
 Plain threads and queues: green in the serving process, real ones in tests.
 """
@@ -14,28 +14,27 @@ import logging
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
-from datetime import UTC, datetime
 from typing import Any, Protocol
 
 from assistant.call import commands as do
 from assistant.call import events as ev
 from assistant.call.machine import Call
 from assistant.call.names import Names
-from assistant.errors import AssistantError, ModelGone, PhoneLost, RestError
+from assistant.errors import ModelGone, PhoneLost, RestError
 from assistant.inbox import Inbox
+from assistant.keeping import KEEP, Keeping
 from assistant.live import Live
-from assistant.realtime.usage import Usage
-from assistant.store import calls
+from assistant.realtime.side import ModelSide
 from assistant.store.recordings import CallRecorder
 from assistant.store.writer import Store
 from assistant.tools.toolbox import Toolbox
+
+__all__ = ["Bridge", "CallClock", "ModelSide", "Phone"]
 
 log = logging.getLogger(__name__)
 
 HANG_UP_TRIES_S = (0.0, 1.0, 3.0)  # after the first try
 TOOLS_JOIN_S = 8.0  # a tool's own limit and a little: what it keeps belongs to the call
-FINISH_S = 10.0  # how long the end of a call waits for the database; the writer keeps it all the same
 
 
 class Phone(Protocol):
@@ -50,18 +49,6 @@ class Phone(Protocol):
     def close(self, code: int, reason: str) -> None: ...
 
 
-class ModelSide(Protocol):
-    """One session with a model. `send` raises ModelGone."""
-
-    usage: Usage
-
-    @property
-    def cost_usd(self) -> float: ...
-    def run(self, put: Callable[[ev.Event], None]) -> None: ...
-    def send(self, command: do.Command) -> None: ...
-    def close(self) -> None: ...
-
-
 class CallClock:
     """Milliseconds since the call's first media stream began."""
 
@@ -70,15 +57,6 @@ class CallClock:
 
     def __call__(self) -> int:
         return int((time.monotonic() - self._start) * 1000)
-
-
-@dataclass(slots=True)
-class Measured:
-    """What is known about a call besides its words, in the export's names."""
-
-    first_sound_ms: int | None = None
-    response_ms: list[int] = field(default_factory=list)
-    ended_at: datetime | None = None
 
 
 class Bridge:
@@ -106,16 +84,13 @@ class Bridge:
     ) -> None:
         self.call_sid = call_sid
         self.clock = clock or CallClock()
-        self.measured = Measured()
         self._call = call
         self._phone = phone
         self._connect = connect
         self._waiting_session = session
-        self._keep_greeting = keep_greeting
+        self._line_lost = False
         self._toolbox = toolbox
-        self._store = store
-        self._live = live
-        self._recorder = recorder
+        self._keeping = Keeping(call_sid, store, live, self.clock, recorder, keep_greeting)
         self._inbox = Inbox(self._take, self.clock)
         self._model: ModelSide | None = None
         self._names = Names(1)
@@ -142,7 +117,7 @@ class Bridge:
     @property
     def caller_gone(self) -> bool:
         """True once the phone's side is over; last words may still be due."""
-        return self.measured.ended_at is not None
+        return self._keeping.measured.ended_at is not None
 
     # --- the loop ------------------------------------------------------------
 
@@ -172,17 +147,20 @@ class Bridge:
             self._note(event)
         for command in self._call.handle(event):
             try:
-                _CARRY_OUT[type(command)](self, command)
+                if keep := KEEP.get(type(command)):
+                    keep(self._keeping, command)
+                else:
+                    _CARRY_OUT[type(command)](self, command)
             except ModelGone as error:
                 self._model_gone(str(error))
             except PhoneLost:
-                self.put(ev.CallerGone(hung_up=False, at_ms=self.clock()))
+                self._phone_lost()
         if self._call.ended:
             self._inbox.close()
 
     def _note(self, event: ev.Event) -> None:
-        if isinstance(event, ev.CallerGone) and self.measured.ended_at is None:
-            self.measured.ended_at = datetime.now(UTC)
+        if isinstance(event, ev.CallerGone):
+            self._keeping.line_over()
         elif isinstance(event, ev.ModelLost):
             log.warning("%s: the model is lost: %s", self.call_sid, event.reason)
         elif isinstance(event, ev.ModelError):
@@ -204,6 +182,12 @@ class Bridge:
             if isinstance(event, ev.CallerGone):
                 return
 
+    def _phone_lost(self) -> None:
+        """A write failed. The call is told once, however much else it wanted played."""
+        if not self._line_lost:
+            self._line_lost = True
+            self.put(ev.CallerGone(hung_up=False, at_ms=self.clock()))
+
     def _play(self, command: do.Play) -> None:
         self._phone.play(command.payload)
 
@@ -215,7 +199,7 @@ class Bridge:
 
     def _close_phone(self, command: do.ClosePhone) -> None:
         log.info("%s: closing the phone's stream: %s", self.call_sid, command.reason)
-        self.measured.ended_at = self.measured.ended_at or datetime.now(UTC)
+        self._keeping.line_over()
         self._phone.close(command.code, command.reason)
 
     def _hang_up(self, command: do.HangUp) -> None:
@@ -278,22 +262,10 @@ class Bridge:
     def _tool(self, command: do.RunTool) -> None:
         started_ms = self.clock()
         result = self._toolbox.run(command.name, command.arguments)
-        took_ms = self.clock() - started_ms
-        self._store.put(
-            calls.keep_tool_run,
-            self.call_sid,
-            tool_call_id=command.tool_call_id,
-            name=command.name,
-            arguments=result.arguments,
-            result=result.output,
-            refused=result.refused,
-            started_ms=started_ms,
-            took_ms=took_ms,
-            then=self._tell_watchers,
-        )
+        self._keeping.tool_run(command, result, started_ms)
         self.put(ev.ToolFinished(command.tool_call_id, result.output, result.then, at_ms=self.clock()))
 
-    # --- timers, keeping, measuring --------------------------------------------
+    # --- timers ----------------------------------------------------------------
 
     def _start_timer(self, command: do.StartTimer) -> None:
         self._inbox.start_timer(command.timer, command.at_ms)
@@ -301,67 +273,14 @@ class Bridge:
     def _stop_timer(self, command: do.StopTimer) -> None:
         self._inbox.stop_timer(command.timer)
 
-    def _keep_turn(self, command: do.KeepTurn) -> None:
-        self._store.put(calls.keep_turn, self.call_sid, asdict(command.turn), then=self._tell_watchers)
-
-    def _keep_opening(self, command: do.KeepGreeting) -> None:
-        if self._keep_greeting is not None:
-            self._keep_greeting(command.payload)
-
-    def _tell_watchers(self, result: object) -> None:
-        """Only what is durable is shown."""
-        self._live.tell(self.call_sid, "kept")
-
-    def _record_caller(self, command: do.RecordCaller) -> None:
-        if self._recorder is not None:
-            self._recorder.caller(command.payload, command.at_ms)
-
-    def _record_heard(self, command: do.RecordHeard) -> None:
-        if self._recorder is not None:
-            self._recorder.assistant(command.payload, command.at_ms)
-
-    def _first_sound(self, command: do.NoteFirstSound) -> None:
-        self.measured.first_sound_ms = self.clock()
-
-    def _response_time(self, command: do.NoteResponseTime) -> None:
-        self.measured.response_ms.append(self.clock() - command.since_ms)
-
     # --- the end -------------------------------------------------------------
 
     def _finish(self) -> None:
-        """Keep what the call was. Words and tool runs are queued before it, so it is complete."""
+        """Words and tool runs are kept before the end, so that it is complete."""
         deadline = time.monotonic() + TOOLS_JOIN_S
         for thread in self._tools:
             thread.join(max(0.0, deadline - time.monotonic()))
-        self._keep_recording()
-        ended_at = self.measured.ended_at or datetime.now(UTC)
-        usage: dict[str, float] = {}
-        for session in self._sessions:
-            for name, count in session.usage.as_dict().items():
-                usage[name] = usage.get(name, 0) + count
-        try:
-            self._store.write(
-                calls.finish,
-                self.call_sid,
-                ended_at=ended_at,
-                ended_because=self._call.ended_because or "model_failed",
-                usage=usage,
-                cost_usd=self.cost_usd,
-                first_sound_ms=self.measured.first_sound_ms,
-                response_ms=self.measured.response_ms,
-                timeout_s=FINISH_S,
-            )
-        except AssistantError as error:
-            log.error("%s: its end waits for the database: %s", self.call_sid, error)
-        self._live.tell(self.call_sid, "ended")
-
-    def _keep_recording(self) -> None:
-        if self._recorder is None:
-            return
-        seconds = self._recorder.close()
-        if seconds:
-            file = f"{self._recorder.path.parent.name}/{self._recorder.path.name}"
-            self._store.put(calls.add_recording, self.call_sid, kind="call", file=file, seconds=seconds)
+        self._keeping.finish(self._call.ended_because or "model_failed", self._sessions)
 
 
 _NOTED = frozenset({ev.CallerGone, ev.ModelLost, ev.ModelError, ev.ReplyDone})
@@ -389,10 +308,4 @@ _CARRY_OUT: dict[type[do.Command], Callable[[Bridge, Any], None]] = {
     do.RunTool: Bridge._run_tool,
     do.StartTimer: Bridge._start_timer,
     do.StopTimer: Bridge._stop_timer,
-    do.KeepTurn: Bridge._keep_turn,
-    do.KeepGreeting: Bridge._keep_opening,
-    do.RecordCaller: Bridge._record_caller,
-    do.RecordHeard: Bridge._record_heard,
-    do.NoteFirstSound: Bridge._first_sound,
-    do.NoteResponseTime: Bridge._response_time,
 }

@@ -12,16 +12,14 @@ import queue
 import textwrap
 import threading
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from assistant.audio import BYTES_PER_MS, decode_ulaw, duration_ms
-from assistant.call.commands import Command, CreateReply
+from assistant.call.commands import CreateReply
 from assistant.call.events import (
     Event,
     ModelError,
@@ -37,13 +35,16 @@ from assistant.call.words import same_words
 from assistant.config import Settings
 from assistant.errors import ModelGone, NotRecorded
 from assistant.realtime.models import fitting_voice
+from assistant.realtime.side import ModelSide
 from assistant.store.greetings import GreetingKey
 from assistant.store.preferences import Preferences
 
-SANDBOX_MODEL = "sandbox"  # its voice is for trying out: it never answers where there is a key
+# The sandbox's are for trying out: no voice has such a name, so none of them answers where there is a key.
+SANDBOX_VOICE = "the sandbox's "
 REQUEST_ID = "greeting"
 READY_S = 10.0
-SPOKEN_S = 30.0  # from the first attempt to connect to the last word
+SPOKEN_S = 30.0  # from the first attempt to connect to the last word, and for a long greeting longer:
+LETTERS_PER_S = 10.0
 MOST_SHOWN = 200  # characters of what the model said in place of the greeting
 
 
@@ -51,21 +52,13 @@ def greeting_key(settings: Settings, preferences: Preferences) -> GreetingKey:
     """What the kept greeting of these preferences is known by."""
     return GreetingKey(
         text=preferences.spoken_greeting,
-        voice=fitting_voice(preferences.voice)[0],
-        model=SANDBOX_MODEL if settings.sandbox else settings.realtime_model,
+        voice=SANDBOX_VOICE * settings.sandbox + fitting_voice(preferences.voice)[0],
+        model=settings.realtime_model,
         disclosure=preferences.disclosure,
     )
 
 
 # --- recording ---------------------------------------------------------------
-
-
-class Session(Protocol):
-    """One unopened session with a model, as the bridge knows it. `send` raises ModelGone."""
-
-    def run(self, put: Callable[[Event], None]) -> None: ...
-    def send(self, command: Command) -> None: ...
-    def close(self) -> None: ...
 
 
 @dataclass(slots=True)
@@ -77,13 +70,16 @@ class _Take:
     texts: list[str] = field(default_factory=list)
 
 
-def record(session: Session, opening: str, *, ready_s: float = READY_S, spoken_s: float = SPOKEN_S) -> bytes:
+def record(
+    session: ModelSide, opening: str, *, ready_s: float = READY_S, spoken_s: float | None = None
+) -> bytes:
     """Have a new session speak the opening word for word, and close it. Blocks; beside any call.
 
     Returns 8 kHz mu-law. Raises NotRecorded: the model was not ready or not finished in time, it failed,
     or it said something else.
     """
     events: queue.SimpleQueue[Event] = queue.SimpleQueue()
+    spoken_s = max(SPOKEN_S, len(opening) / LETTERS_PER_S) if spoken_s is None else spoken_s
     begun = time.monotonic()
     threading.Thread(target=session.run, args=(events.put,), name="greeting", daemon=True).start()
     try:
@@ -150,7 +146,8 @@ def _checked(take: _Take, opening: str) -> bytes:
 WINDOW_MS = 10
 SHORTEST_PAUSE_MS = 80
 QUIET = 0.05  # of the level of the louder windows: 26 dB below them
-AROUND = 0.2  # of the whole sound, on either side of where the letters say
+EARLIER_MS, LATER = 300, 0.2  # how far from where the letters say, the latter as a share of the whole sound
+MARGIN = 0.05  # of the whole sound, where no pause is found
 BREATH_MS = 40  # left before the first word: voices begin softly
 
 
@@ -166,8 +163,9 @@ def from_first_word(payload: bytes) -> bytes:
 def notice_ends_ms(payload: bytes, share: float) -> int:
     """Where the disclosure ends in a whole opening's sound, so that a cut falls into the pause after it.
 
-    share: that of its letters in the opening. The middle of the longest pause around that share, where a
-    pause counts the less the further it is away; without any, the share itself. Never beyond the sound.
+    share: that of its letters in the opening. The middle of the longest pause from a little before that share
+    on, where a pause counts the less the further it is away; without any, a little after it. Rather too late
+    than too early: what is cut off of the disclosure has not been said. Never beyond the sound.
     """
     whole_ms = duration_ms(payload)
     guess = min(max(share, 0.0), 1.0) * whole_ms
@@ -175,10 +173,11 @@ def notice_ends_ms(payload: bytes, share: float) -> int:
         return round(guess)
 
     def weight(pause: tuple[int, int]) -> float:
-        return (pause[1] - pause[0]) * (1 - abs(sum(pause) / 2 - guess) / (AROUND * whole_ms))
+        away_ms = sum(pause) / 2 - guess
+        return (pause[1] - pause[0]) * (1 - abs(away_ms) / (EARLIER_MS if away_ms < 0 else LATER * whole_ms))
 
     best = max(_pauses(payload), key=weight, default=None)
-    return sum(best) // 2 if best and weight(best) > 0 else round(guess)
+    return sum(best) // 2 if best and weight(best) > 0 else round(min(guess + MARGIN * whole_ms, whole_ms))
 
 
 def _pauses(payload: bytes) -> list[tuple[int, int]]:

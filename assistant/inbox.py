@@ -55,9 +55,11 @@ class Inbox:
 
     def _work(self) -> None:
         # Looked at again after every turn: what came in its last moment was left to whoever had it.
-        while self._events and not self._turn.locked():
-            with self._turn:
+        while self._events and self._turn.acquire(False):
+            try:
                 self._take_care()
+            finally:
+                self._turn.release()
 
     def _take_care(self) -> None:
         events = self._events
@@ -85,18 +87,24 @@ class Inbox:
     def serve(self) -> None:
         """Let timers fire until the inbox is closed. Blocks. Raises what `handle` raised, in any thread."""
         while not self._closed:
-            self._wake.clear()
-            self._next_look_ms = float("inf")  # a timer that starts while the next is looked for wakes us
-            self._next_look_ms = min(self._timers.copy().values(), default=float("inf"))
-            wait_ms = self._next_look_ms - self._clock()
-            if wait_ms > 0:
-                self._wake.wait(None if wait_ms == float("inf") else wait_ms / 1000)
+            self._wait_for_a_timer()
             with self._turn:
                 self._take_care()
                 self._fire()
             self._work()
-        if self._error is not None:
-            raise self._error
+        with self._turn:  # whoever closed it may still be at work, and fail
+            error = self._error
+        if error is not None:
+            raise error
+
+    def _wait_for_a_timer(self) -> None:
+        """Until the next one is due; not as long if another starts that is due before, or at the end."""
+        self._wake.clear()
+        self._next_look_ms = float("inf")  # a timer that starts while the next is looked for wakes us
+        self._next_look_ms = min(self._timers.copy().values(), default=float("inf"))
+        wait_ms = self._next_look_ms - self._clock()
+        if wait_ms > 0 and not self._closed:  # looked at after `clear`: a close since then wakes us
+            self._wake.wait(None if wait_ms == float("inf") else wait_ms / 1000)
 
     def _fire(self) -> None:
         now_ms = self._clock()
@@ -104,7 +112,8 @@ class Inbox:
             # One that fired before it may have stopped or replaced this one.
             if at_ms <= now_ms and self._timers.get(name) == at_ms and not self._closed:
                 del self._timers[name]
-                self._events.append((TimerFired(name, at_ms=self._clock()), 0))
+                # Before what has just come: that may be what stops this timer, which would fire all the same.
+                self._events.appendleft((TimerFired(name, at_ms=self._clock()), 0))
                 self._take_care()
 
     # --- the end ---------------------------------------------------------------

@@ -24,7 +24,7 @@ from typing import Generic, Protocol, TypeVar
 from assistant.call.commands import Command
 from assistant.call.events import Event, ModelLost, ModelReady
 from assistant.errors import AssistantError
-from assistant.realtime.usage import Usage
+from assistant.realtime.side import ModelSide
 from assistant.trust import Trust
 
 log = logging.getLogger(__name__)
@@ -36,22 +36,10 @@ Clock = Callable[[], int]
 Put = Callable[[Event], None]
 
 
-class Session(Protocol):
-    """One session with a model, as a call uses it."""
-
-    usage: Usage
-
-    @property
-    def cost_usd(self) -> float: ...
-    def run(self, put: Put) -> None: ...
-    def send(self, command: Command) -> None: ...
-    def close(self) -> None: ...
-
-
 class Prepared(Protocol):
     """What is made ready for a call. `connect`: a new, unopened session. `clock`: the call's, in ms."""
 
-    def connect(self, clock: Clock) -> Session: ...
+    def connect(self, clock: Clock) -> ModelSide: ...
 
 
 Ready = TypeVar("Ready", bound=Prepared)

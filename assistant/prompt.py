@@ -32,6 +32,7 @@ FAREWELL_ASK = 'The call ends now. Take leave in one sentence: "Thank you for ca
 
 _MOST_NAME = 60
 _MOST_TURN = 400
+_MOST_GREETING = 1200  # the longest disclosure and greeting
 _MOST_TURNS = 40
 
 
@@ -175,12 +176,12 @@ def memory_note(turns: Iterable[SaidTurn]) -> str:
 
 def greeting_note(words: str, heard: str | None) -> str:
     """What was said to the caller before this session could say it. heard: how far, when they cut in."""
-    spoken = f"The caller has been greeted with these words (a quotation): {quoted(words, _MOST_TURN)}."
+    spoken = f"The caller has been greeted with these words (a quotation): {quoted(words, _MOST_GREETING)}."
     if heard is None:
         return f"{spoken} Do not greet again; wait for the caller to speak."
     if not heard:
         return f"{spoken} They began to speak before they had heard any of it. Do not greet again."
-    return f"{spoken} They cut in and heard only: {quoted(heard, _MOST_TURN)}. Do not greet again."
+    return f"{spoken} They cut in and heard only: {quoted(heard, _MOST_GREETING)}. Do not greet again."
 
 
 def _remembered(turn: SaidTurn) -> str:

@@ -10,34 +10,27 @@ in its socket as a new request, and waits for ever for a request's headers. Here
 
 There is no access log but our own line: method, route pattern, status, milliseconds. Nothing a
 stranger sent is ever logged. The route pattern is what the app left in the environ (`ROUTE_KEY`).
-
-`gevent_parts` makes what the rest of the program is handed instead of gevent: two kinds of native
-threads and a time limit. Only this module and `app.py` name gevent.
 """
 
 from __future__ import annotations
 
 import errno
-import gc
 import logging
 import os
 import signal
 import socket
-import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, suppress
-from dataclasses import dataclass
-from functools import partial
-from typing import Any, TypeVar
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
 
 import gevent
 from gevent.event import Event
 from gevent.pool import Pool
 from gevent.pywsgi import Input, WSGIHandler, WSGIServer
-from gevent.threadpool import ThreadPool
 
 from assistant.errors import ConfigError
+from assistant.green import calm_interpreter, within
 
 ROUTE_KEY = "afterbeep.route"
 
@@ -51,81 +44,13 @@ CUT_SECONDS = 3.0  # for calls that were cut: their frames, and what the store s
 CLOSE_SECONDS = 1.0  # for a WebSocket's peer to take note of the end
 DISCARD_BYTES = 256 * 1024  # of a body nobody wanted; a longer one costs the peer its connection
 MAX_CONNECTIONS = 2000
-SWITCH_SECONDS = 0.0005  # how long a native thread may keep the hub waiting; Python's own 5 ms are heard
-_READABLE = 1  # libev's EV_READ
 
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 access_log = logging.getLogger("afterbeep.access")
 log = logging.getLogger("afterbeep.server")
 
-Result = TypeVar("Result")
 App = Callable[..., Any]
-
-
-# --- what gevent is to the rest of the program ---------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class GeventParts:
-    """Handed to code that must not name gevent (see DESIGN 5 for what a pooled function may do)."""
-
-    in_writer: Callable[..., Any]
-    in_pool: Callable[..., Any]
-    within: Callable[[float], AbstractContextManager[None]]
-
-
-def gevent_parts(pool_threads: int = 4) -> GeventParts:
-    """One native thread for the database's writer, a few for reads and password hashes, a time limit.
-
-    Call it in the greenlet world (after monkey patching); the threads start when first used.
-    """
-    return GeventParts(in_writer=_native(1), in_pool=_native(pool_threads), within=within)
-
-
-def _native(threads: int) -> Callable[..., Any]:
-    pool = ThreadPool(threads)
-
-    def run(function: Callable[..., Result], *args: Any) -> Result:
-        """Run `function(*args)` in a native thread; only the asking greenlet waits."""
-        outcome, error = pool.apply(_outcome, (function, args))
-        if error is not None:
-            raise error
-        return outcome  # type: ignore[no-any-return]
-
-    return run
-
-
-def _outcome(function: Callable[..., Any], args: tuple[Any, ...]) -> tuple[Any, BaseException | None]:
-    # An exception that leaves a pooled function is printed by gevent, arguments and all, before it is
-    # handed over. It travels as a value instead.
-    try:
-        return function(*args), None
-    except BaseException as error:
-        return None, error
-
-
-@contextmanager
-def within(seconds: float) -> Iterator[None]:
-    """Raise TimeoutError when the block takes longer. Limits may be nested: each raises for its own block."""
-    limit = gevent.Timeout.start_new(seconds)
-    try:
-        yield
-    except gevent.Timeout as raised:
-        if raised is not limit:
-            raise
-        raise TimeoutError(f"took longer than {seconds:g} s") from None
-    finally:
-        limit.close()
-
-
-def readiness(sock: Any) -> Callable[[], None]:
-    """What waits until there is something to read on a socket; it costs half of a `recv` that waits.
-
-    gevent's `recv` tries first, and an exception for each piece of sound says that nothing is there yet.
-    """
-    hub = gevent.get_hub()
-    return partial(hub.wait, hub.loop.io(sock.fileno(), _READABLE))
 
 
 # --- one connection -------------------------------------------------------------
@@ -333,8 +258,7 @@ class Server:
         """Answer until told to leave, then until no call is live. Blocks. Listens if it has not yet."""
         if not self._listener.started:
             self.listen()
-        sys.setswitchinterval(SWITCH_SECONDS)
-        calm_collector()
+        calm_interpreter()
         handlers = [gevent.signal_handler(number, self.leave) for number in (signal.SIGTERM, signal.SIGINT)]
         try:
             self._leave.wait()
@@ -381,18 +305,6 @@ def _why_not(error: OSError, host: str, port: int) -> str:
         case _:
             reason = os.strerror(error.errno or 0)
             return f"HOST: cannot listen on {host}:{port} ({reason}); 127.0.0.1 always works"
-
-
-def calm_collector() -> None:
-    """Let the garbage collector leave alone what is there for good.
-
-    A full collection goes through every function and class of the program, which takes it 50 ms, and the
-    calls wait meanwhile. What is loaded by now stays until the end; what a call makes is collected as ever,
-    but not after every 700 objects: that is every seventh piece of sound.
-    """
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(50_000, 20, 20)
 
 
 def allow_many_files() -> None:

@@ -631,7 +631,7 @@ import gevent, gevent.event
 from assistant import channel as module
 from assistant.channel import Channel, ChannelClosed
 from assistant.frames import TEXT
-from assistant.server import readiness
+from assistant.green import readiness
 
 module.STALL_S, module.GOODBYE_S, module.LOOK_S = 0.4, 0.3, 0.02
 SLACK_S = 0.7

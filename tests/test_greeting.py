@@ -22,6 +22,7 @@ from assistant.config import load_settings
 from assistant.errors import AssistantError, ModelGone, NotRecorded
 from assistant.greeting import from_first_word, greeting_key, notice_ends_ms, record
 from assistant.realtime.client import ModelAddress, RealtimeClient
+from assistant.realtime.models import fitting_voice
 from assistant.realtime.session import SessionWish
 from assistant.sandbox.lines import shipped
 from assistant.sandbox.model import SandboxModel, mouth
@@ -89,8 +90,10 @@ def test_the_key_is_what_is_spoken_and_who_speaks():
 def test_what_the_sandbox_spoke_is_never_found_with_a_key():
     without, with_key = load_settings({}, None), load_settings({"OPENAI_API_KEY": "sk-1"}, None)
 
-    assert greeting_key(without, Preferences()).model == "sandbox"
-    assert greeting_key(without, Preferences()) != greeting_key(with_key, Preferences())
+    key = greeting_key(without, Preferences())
+
+    assert key != greeting_key(with_key, Preferences())
+    assert fitting_voice(key.voice)[0] != key.voice  # whatever the preferences say
 
 
 # --- recording ---------------------------------------------------------------
@@ -254,7 +257,23 @@ def test_the_pause_after_the_disclosure_is_found_in_the_shipped_lines(breath_ms:
 
     found = notice_ends_ms(payload, share(DISCLOSURE.text, line.text))
 
-    assert found == pytest.approx(ends_ms + breath_ms / 2, abs=20)
+    # Never before its last word; where the letters mislead, a little of the greeting is heard as well.
+    assert ends_ms <= found <= ends_ms + breath_ms / 2 + 0.2 * audio.duration_ms(payload)
+    if greeting != "explain":
+        assert found == pytest.approx(ends_ms + breath_ms / 2, abs=20)
+
+
+@pytest.mark.parametrize("gaps_ms", [(600, 200), (200, 120), (350, 200)])
+@pytest.mark.parametrize("second", ["explain", "farewell", "how-help"])
+def test_a_notice_of_two_sentences_is_not_cut_between_them(gaps_ms: tuple[int, int], second: str):
+    inside, after = (audio.silence(ms) for ms in gaps_ms)
+    also = shipped()[second]
+    notice = DISCLOSURE.payload + inside + also.payload
+    words = DISCLOSURE.text + also.text
+
+    found = notice_ends_ms(notice + after + GREETING.payload, share(words, GREETING.text))
+
+    assert found >= audio.duration_ms(notice)
 
 
 def test_the_sandbox_own_greeting_is_cut_between_its_two_sentences():
@@ -278,9 +297,10 @@ def test_noise_on_the_line_is_still_a_pause():
 
 
 def test_a_pause_too_short_or_too_far_away_does_not_count():
-    assert notice_ends_ms(tone(1950) + audio.silence(60) + tone(1990), 0.5) == 2000
-    assert notice_ends_ms(tone(3000) + audio.silence(400) + tone(600), 0.5) == 2000
-    assert notice_ends_ms(audio.silence(1900) + tone(2100), 0.5) == 2000
+    assert notice_ends_ms(tone(1950) + audio.silence(60) + tone(1990), 0.5) == 2200
+    assert notice_ends_ms(tone(3000) + audio.silence(400) + tone(600), 0.5) == 2200
+    assert notice_ends_ms(tone(1200) + audio.silence(400) + tone(2400), 0.5) == 2200
+    assert notice_ends_ms(audio.silence(1900) + tone(2100), 0.5) == 2200
 
 
 def test_of_two_pauses_alike_the_nearer_counts_and_a_much_longer_one_wins():
@@ -296,7 +316,7 @@ def test_of_two_pauses_alike_the_nearer_counts_and_a_much_longer_one_wins():
     [
         (b"", 0.5, 0),
         (b"\xff", 0.5, 0),
-        (audio.silence(1000), 0.5, 500),
+        (audio.silence(1000), 0.5, 550),
         (tone(1000), 0.0, 0),
         (tone(800) + audio.silence(100) + tone(100), 1.0, 1000),
         (tone(1000), 7.0, 1000),

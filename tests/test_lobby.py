@@ -22,9 +22,10 @@ from websockets.sync.server import ServerConnection
 from assistant.call.commands import CreateReply
 from assistant.call.events import Event, ModelLost, ModelReady, ReplyAudio, ReplyDone, ReplyText
 from assistant.errors import StoreBusy
-from assistant.lobby import Expected, Lobby, Session, WaitingSession
+from assistant.lobby import Expected, Lobby, WaitingSession
 from assistant.realtime.client import ModelAddress, RealtimeClient
 from assistant.realtime.session import SessionWish
+from assistant.realtime.side import ModelSide
 from assistant.realtime.usage import Usage
 from assistant.sandbox.model import SandboxModel
 from tests.realtime.model_server import Session as FarEnd
@@ -124,7 +125,7 @@ class FakePrepared:
         self.sessions: list[FakeSession] = []
         self._opened: queue.SimpleQueue[FakeSession] = queue.SimpleQueue()
 
-    def connect(self, clock: Clock) -> Session:
+    def connect(self, clock: Clock) -> ModelSide:
         session = FakeSession(clock)
         self.sessions.append(session)
         self._opened.put(session)

@@ -377,7 +377,7 @@ def in_green(body: str) -> str:
         from gevent import monkey; monkey.patch_all()
         import gevent, threading, time
         from gevent.monkey import get_original
-        from assistant.server import gevent_parts
+        from assistant.green import gevent_parts
         parts = gevent_parts()
         native_sleep, native_id = get_original("time", "sleep"), get_original("threading", "get_ident")
         def fail(): raise KeyError("a secret")

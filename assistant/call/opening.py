@@ -17,7 +17,7 @@ from assistant.call.commands import Command, DeleteItem, KeepGreeting, TellGreet
 from assistant.call.events import ReplyAudio, ReplyDone
 from assistant.call.plan import CallPlan
 from assistant.call.transcript import Transcript
-from assistant.call.voice import Voice
+from assistant.call.voice import Voice, keep
 from assistant.call.words import same_words
 
 GREETING = "greeting"  # the item that says the words were spoken, and their turn in the transcript
@@ -48,18 +48,29 @@ class Opening:
 
     # --- what the model is told ---
 
+    @property
+    def is_all_that_was_said(self) -> bool:
+        """True while nothing but the kept opening is in the transcript."""
+        return self.kept and [turn.item_id for turn in self._transcript.turns()] == [GREETING]
+
     def tell(self) -> list[Command]:
-        """To a session that has just begun: these words were spoken."""
-        self._told = True
-        return [TellGreeting(GREETING, self._words, None)]
+        """To a session that has just begun: these words were spoken, so far."""
+        heard = self._heard_only()
+        self._told = heard is None
+        return [TellGreeting(GREETING if self._told else GREETING_CUT, self._words, heard)]
 
     def interrupted(self) -> list[Command]:
         """The voice was cut off. If it was the kept one, the model learns how far it was heard."""
-        heard = self._transcript.heard_text_of(GREETING)
-        if not self._told or heard is None or same_words(heard, self._words):
+        heard = self._heard_only()
+        if not self._told or heard is None:
             return []
         self._told = False
         return [DeleteItem(GREETING), TellGreeting(GREETING_CUT, self._words, heard)]
+
+    def _heard_only(self) -> str | None:
+        """What was heard of the kept words; None when they were not cut off."""
+        heard = self._transcript.heard_text_of(GREETING)
+        return None if heard is None or same_words(heard, self._words) else heard
 
     def session_lost(self) -> None:
         """The next session is told everything at once."""
@@ -70,9 +81,8 @@ class Opening:
     def asked_of(self, response_id: str) -> None:
         """This response was asked to speak the opening, word for word."""
         self._voice.opening(response_id)
-        if self._wants_sound:
-            self._response_id = response_id
-            self._sound.clear()
+        self._response_id = response_id
+        self._sound.clear()
 
     def listen(self, event: ReplyAudio) -> None:
         """Sound the model has generated."""
@@ -87,5 +97,11 @@ class Opening:
         said = " ".join(self._transcript.words_of(item_id) for item_id in sounds)
         if event.status != "completed" or not same_words(said, self._words):
             return []
-        self._wants_sound = False
-        return [KeepGreeting(b"".join(sounds.values()))]
+        commands: list[Command] = []
+        if len(sounds) == 1:
+            # Written down as the owner wrote them, whoever speaks them.
+            commands += keep(self._transcript.reply_text(next(iter(sounds)), self._words))
+        if self._wants_sound:
+            self._wants_sound = False
+            commands.append(KeepGreeting(b"".join(sounds.values())))
+        return commands

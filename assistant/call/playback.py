@@ -193,9 +193,10 @@ class Playback:
         """Queue a piece of an item. Returns what the phone must be sent: payloads, and names of marks."""
         item = self._item(response_id, item_id, content_index, now_ms)
         parts: list[bytes | str] = []
-        while payload:
-            room = PIECE_BYTES - (self._sent - self._marked)
-            piece, payload = (payload, b"") if len(payload) <= room else (payload[:room], payload[room:])
+        at = 0
+        while at < len(payload):
+            piece = payload[at : at + PIECE_BYTES - (self._sent - self._marked)]
+            at += len(piece)
             self._queue(item, piece, now_ms)
             parts.append(piece)
             if self._sent - self._marked >= MARK_AFTER_BYTES:

@@ -66,11 +66,14 @@ class Session:
         self.may_reconnect = False
         return [ConnectModel(), StartTimer("reconnect", at_ms + RECONNECT_MS), *self.lost(at_ms)]
 
+    def remind(self) -> list[Command]:
+        """What was said before this session began."""
+        return [RemindModel(self._transcript.turns())]
+
     def resume(self, at_ms: int) -> list[Command]:
-        """In the middle of a call: what was said, what it must hear again, and time to answer that."""
+        """In the middle of a call: what it must hear again, and time to answer that."""
         wait = [StartTimer("owed", at_ms + OWED_MS)] if self.hearing.repeats else []
         return [
-            RemindModel(self._transcript.turns()),
             *self._tools.put_off_answers(),
             *self.hearing.flush(),
             *wait,

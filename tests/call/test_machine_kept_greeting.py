@@ -153,24 +153,55 @@ def test_a_session_lost_before_it_was_ready_leaves_the_greeting_alone(line):
     line.forget()
     line.tell(ev.ModelReady)
 
-    (reminder,) = line.done(do.RemindModel)
-    assert [turn.text for turn in reminder.turns] == [OPENING]
-    assert line.done(do.TellGreeting) == line.done(do.CreateReply) == []
+    assert line.done(do.TellGreeting) == [do.TellGreeting("greeting", OPENING, None)]
+    assert line.done(do.RemindModel) == line.done(do.CreateReply) == line.done(do.TellModel) == []
     line.wait(2_200)
     assert first_turn(line).heard_ms == GREETING_MS
 
 
-def test_a_later_session_is_not_told_to_delete_what_it_never_had(line):
+def test_a_later_session_learns_how_far_it_was_heard_like_the_first(line):
     line.begins()
     line.tell(ev.ModelReady)
     line.wait(500)
     line.tell(ev.ModelLost, "closed")
     line.wait(200)
+    line.forget()
+    line.tell(ev.ModelReady)
+    line.wait(300)
+    line.starts_speaking("2/u1")
+
+    assert [told.heard is None for told in line.done(do.TellGreeting)] == [True, False]
+    assert line.done(do.DeleteItem) == [do.DeleteItem("greeting")]
+
+
+def test_a_session_that_comes_after_the_cut_is_told_of_it_at_once(line):
+    line.begins()
+    line.tell(ev.ModelReady)
+    line.wait(1_000)
+    line.starts_speaking("u1")
+    line.wait(300)
+    line.tell(ev.ModelLost, "closed")
+    line.forget()
+    line.tell(ev.ModelReady)
+
+    (told,) = line.done(do.TellGreeting)
+    assert OPENING.startswith(told.heard)
+    assert line.done(do.DeleteItem) == line.done(do.RemindModel) == []
+
+
+def test_once_more_was_said_a_later_session_is_reminded_of_everything(line):
+    line.begins()
+    line.tell(ev.ModelReady)
+    line.wait(GREETING_MS + 300)
+    line.says("u1", "Hello.")
+    line.tell(ev.ModelLost, "closed")
+    line.forget()
     line.tell(ev.ModelReady)
     line.starts_speaking("2/u1")
 
-    assert line.done(do.ClearPlayback)
-    assert line.done(do.DeleteItem) == []
+    (reminder,) = line.done(do.RemindModel)
+    assert [turn.text for turn in reminder.turns] == [OPENING, "Hello."]
+    assert line.done(do.TellGreeting) == line.done(do.DeleteItem) == []
 
 
 def test_a_model_that_is_never_ready_brings_the_caller_to_the_tone(line):
@@ -178,6 +209,13 @@ def test_a_model_that_is_never_ready_brings_the_caller_to_the_tone(line):
     line.wait(5_100)
 
     assert line.call.ended_because == "model_failed"
+
+
+def test_what_a_model_speaks_is_written_down_as_the_owner_wrote_it():
+    line = spoken(OPENING.upper().replace("'", ""))
+    line.wait(GREETING_MS + 100)
+
+    assert first_turn(line).text == first_turn(line).heard_text == OPENING
 
 
 # --- it is kept --------------------------------------------------------------------

@@ -15,9 +15,7 @@ ENDS_MS = 2_600
 
 def kept() -> Line:
     """A call whose opening is kept, its notice 2.6 s long."""
-    plan = CallPlan(
-        opening=OPENING, greeting=sound(LENGTH_MS), disclosure=NOTICE, notice_ends_ms=ENDS_MS
-    )
+    plan = CallPlan(opening=OPENING, greeting=sound(LENGTH_MS), disclosure=NOTICE, notice_ends_ms=ENDS_MS)
     line = Line(plan)
     line.begins()
     line.wait(100)
@@ -129,15 +127,64 @@ def test_a_caller_who_hangs_up_in_it_leaves_their_words(opened):
 
 
 @BOTH
-def test_a_model_lost_in_it_is_replaced_after_it(opened):
+def test_a_model_lost_in_it_is_replaced_at_once_and_the_notice_goes_on(opened):
     line = opened()
     line.wait(300)
     line.starts_speaking("u1")
+    line.wait(200)
     line.tell(ev.ModelLost, "closed")
-    assert line.done(do.ConnectModel) == []
-    line.wait(ENDS_MS)
-
     assert len(line.done(do.ConnectModel)) == 1
+    line.wait(300)
+    line.forget()
+    line.tell(ev.ModelReady)
+    line.wait(1_000)
+
+    assert line.done(do.ClearPlayback) == []
+    # Heard by the one that is gone, and not understood: the new one hears it from its beginning.
+    assert len(line.done(do.HearCaller)) >= 75
+    assert not any(NOTICE in note.text for note in line.done(do.TellModel))  # it is being heard
+    assert line.call.ended_because is None
+
+
+@BOTH
+def test_an_answer_lost_with_its_model_is_asked_for_again(opened):
+    line = opened()
+    line.wait(300)
+    line.says("u1", "Hello?", ms=300)
+    line.wait(200)
+    line.reply("r1", Said("a1", 1_000, "Hello, who is calling?"))
+    line.tell(ev.ModelLost, "closed")
+    line.wait(300)
+    line.forget()
+    line.tell(ev.ModelReady)
+
+    assert [(reply.say, reply.ask) for reply in line.done(do.CreateReply)] == [("", "")]
+    assert "Hello?" in [kept.turn.text for kept in line.done(do.KeepTurn)] or line.done(do.RemindModel)
+
+
+@BOTH
+def test_time_that_is_up_in_it_asks_for_the_goodbye_alone(opened):
+    line = opened()
+    line.wait(300)
+    line.says("u1", "Hello?", ms=300)
+    line.forget()
+    line.tell(ev.TimerFired, "limit")
+
+    assert line.done(do.TellModel) == []
+    assert [reply.ask for reply in line.done(do.CreateReply)] == [line.plan.time_up_ask]
+
+
+@BOTH
+def test_nothing_is_played_to_a_caller_who_has_hung_up_in_it(opened):
+    line = opened()
+    line.wait(300)
+    line.says("u1", "Hello?", ms=300)
+    line.reply("r1", Said("a1", 1_000, "Hello, who is calling?"))
+    line.forget()
+    line.hangs_up()
+
+    assert line.done(do.Play) == line.done(do.NoteResponseTime) == []
+    assert line.call.ended
 
 
 def test_a_phone_that_stalls_does_not_hold_the_caller_up_for_long():

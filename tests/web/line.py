@@ -86,7 +86,8 @@ def under_gevent(folder: Path) -> None:
     """Served by our own server until the input ends."""
     import gevent
 
-    from assistant.server import Server, gevent_parts
+    from assistant.green import gevent_parts
+    from assistant.server import Server
 
     exchange = prepared(folder)
     exchange.parts.within = gevent_parts().within

@@ -13,7 +13,8 @@ import pytest
 
 from assistant.call.commands import Command
 from assistant.call.events import Event
-from assistant.lobby import Expected, Lobby, Session
+from assistant.lobby import Expected, Lobby
+from assistant.realtime.side import ModelSide
 from assistant.realtime.usage import Usage
 from assistant.telephony.dials import LONGER_THAN_RINGING_S
 from assistant.telephony.streams import StreamStart
@@ -52,7 +53,7 @@ class Model:
         self._opening: queue.SimpleQueue[FakeSession] = queue.SimpleQueue()
 
     def prepare(self, expected: Expected) -> SimpleNamespace:
-        def connect(clock: Callable[[], int]) -> Session:
+        def connect(clock: Callable[[], int]) -> ModelSide:
             self.opened.append(expected)
             self.sessions.append(FakeSession())
             self._opening.put(self.sessions[-1])
