@@ -42,6 +42,7 @@ class Phone(Protocol):
 
     def hear(self, clock: Callable[[], int]) -> ev.Event: ...
     def play(self, payload: bytes) -> None: ...
+    def flush(self) -> None: ...
     def mark(self, name: str) -> None: ...
     def clear(self) -> None: ...
     def hang_up(self) -> None: ...
@@ -155,8 +156,16 @@ class Bridge:
                 self._model_gone(str(error))
             except PhoneLost:
                 self._phone_lost()
+        self._flush()
         if self._call.ended:
             self._inbox.close()
+
+    def _flush(self) -> None:
+        """What one event has made the assistant say goes to the phone in one write."""
+        try:
+            self._phone.flush()
+        except PhoneLost:
+            self._phone_lost()
 
     def _note(self, event: ev.Event) -> None:
         if isinstance(event, ev.CallerGone):
@@ -190,6 +199,14 @@ class Bridge:
 
     def _play(self, command: do.Play) -> None:
         self._phone.play(command.payload)
+
+    def _first_sound(self, command: do.NoteFirstSound) -> None:
+        self._phone.flush()
+        self._keeping.first_sound(command)
+
+    def _response_time(self, command: do.NoteResponseTime) -> None:
+        self._phone.flush()
+        self._keeping.response_time(command)
 
     def _mark(self, command: do.PlaceMark) -> None:
         self._phone.mark(command.name)
@@ -288,6 +305,8 @@ _NOTED = frozenset({ev.CallerGone, ev.ModelLost, ev.ModelError, ev.ReplyDone})
 _CARRY_OUT: dict[type[do.Command], Callable[[Bridge, Any], None]] = {
     do.Play: Bridge._play,
     do.PlaceMark: Bridge._mark,
+    do.NoteFirstSound: Bridge._first_sound,
+    do.NoteResponseTime: Bridge._response_time,
     do.ClearPlayback: Bridge._clear,
     do.HangUp: Bridge._hang_up,
     do.ClosePhone: Bridge._close_phone,

@@ -163,9 +163,9 @@ class Channel:
 
     # --- writing ---------------------------------------------------------------
 
-    def write(self, text: bytes) -> None:
-        """Send one text message, whole. Raises ChannelClosed, also when that takes longer than 2 s."""
-        self._send(self._text_frame(text))
+    def write(self, *texts: bytes) -> None:
+        """Send text messages, whole. Raises ChannelClosed, also when that takes longer than 2 s."""
+        self._send(self._text_frame(texts[0]) if len(texts) == 1 else b"".join(map(self._text_frame, texts)))
 
     def _send(self, data: bytes, *, last: bool = False) -> None:
         with self._one_at_a_time:

@@ -161,6 +161,4 @@ KEEP: dict[type[do.Command], Callable[[Keeping, Any], None]] = {
     do.KeepGreeting: Keeping.greeting,
     do.RecordCaller: Keeping.caller_sound,
     do.RecordHeard: Keeping.heard_sound,
-    do.NoteFirstSound: Keeping.first_sound,
-    do.NoteResponseTime: Keeping.response_time,
 }

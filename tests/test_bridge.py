@@ -49,6 +49,10 @@ class Phone:
             raise PhoneLost("gone")
         self.played += payload
 
+    def flush(self) -> None:
+        if self.lost:
+            raise PhoneLost("gone")
+
     def mark(self, name: str) -> None:
         self.coming.put(lambda at_ms: ev.MarkReturned(name, at_ms=at_ms))
 

@@ -51,6 +51,7 @@ class TwilioPhone:
         self._rest = rest
         self._within = within
         self._malformed = 0
+        self._held: list[bytes] = []
         self._hung_up = False
 
     # --- from the caller -----------------------------------------------------
@@ -90,20 +91,28 @@ class TwilioPhone:
     # --- to the caller -------------------------------------------------------
 
     def play(self, payload: bytes) -> None:
-        """Queue a piece of the assistant's voice. Raises PhoneLost, as all of these do."""
-        self._send(streams.write(Play(payload), self._stream_sid))
+        """Queue a piece of the assistant's voice, with the next `flush`."""
+        self._held.append(streams.write(Play(payload), self._stream_sid))
 
     def mark(self, name: str) -> None:
-        """Ask to be told when everything queued so far has been played."""
-        self._send(streams.write(PlaceMark(name), self._stream_sid))
+        """Ask to be told when everything queued so far has been played, with the next `flush`."""
+        self._held.append(streams.write(PlaceMark(name), self._stream_sid))
 
     def clear(self) -> None:
-        """Throw away what has not been played."""
-        self._send(streams.write(ClearPlayback(), self._stream_sid))
+        """Throw away what has not been played, at once. Raises PhoneLost."""
+        self._held.append(streams.write(ClearPlayback(), self._stream_sid))
+        self.flush()
 
-    def _send(self, text: bytes) -> None:
+    def flush(self) -> None:
+        """Send what is to be played, and its marks, in one go: a write costs more than all the rest.
+
+        Raises PhoneLost.
+        """
+        if not self._held:
+            return
+        held, self._held = self._held, []
         try:
-            self._channel.write(text)
+            self._channel.write(*held)
         except ChannelClosed as error:
             raise PhoneLost(f"the phone's socket does not take a write: {error}") from error
 

@@ -133,7 +133,8 @@ class Words:
 
     what_is_a_wait = (
         "First word: from the moment the line is open to the assistant’s first sound. "
-        "Answer: from the moment the caller has stopped speaking to the first sound of the answer."
+        "Answer: from when the model noticed that the caller had stopped speaking, about 0.7 s after "
+        "their last word, to the first sound of the answer."
     )
 
     def wait(self, ms: int) -> str:

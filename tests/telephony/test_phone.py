@@ -95,14 +95,22 @@ def test_a_stream_of_rubbish_is_closed(line: Line, rubbish: str | bytes, code: i
     assert twilio.next() is None
 
 
+def says(phone: TwilioPhone, payload: bytes = b"\xff") -> None:
+    phone.play(payload)
+    phone.flush()
+
+
 def test_sound_marks_and_clears_go_out_in_order(line: Line):
     caller, twilio = line()
 
     caller.play(b"\xff" * 8)
     caller.mark("1:item:1")
+    caller.flush()
+    caller.play(b"\xff" * 8)
     caller.clear()
 
-    assert [json.loads(twilio.next_text())["event"] for _ in range(3)] == ["media", "mark", "clear"]
+    events = [json.loads(twilio.next_text())["event"] for _ in range(4)]
+    assert events == ["media", "mark", "media", "clear"]
 
 
 def test_a_write_that_fails_loses_the_phone_for_good(line: Line):
@@ -111,10 +119,10 @@ def test_a_write_that_fails_loses_the_phone_for_good(line: Line):
 
     for _ in range(2):
         with pytest.raises(PhoneLost):
-            caller.play(b"\xff")
+            says(caller)
     caller.close(1011, "over")
     with pytest.raises(PhoneLost):
-        caller.mark("after the end")
+        says(caller)
 
 
 def test_a_write_that_stalls_is_cut_short(line: Line, monkeypatch: pytest.MonkeyPatch):
@@ -128,10 +136,10 @@ def test_a_write_that_stalls_is_cut_short(line: Line, monkeypatch: pytest.Monkey
     with pytest.raises(PhoneLost, match="stalled"):  # noqa: PT012 - which write stalls is the kernel's
         while time.monotonic() < began + WAIT_S:
             at = time.monotonic()
-            caller.play(bytes(100_000))
+            says(caller, bytes(100_000))
     assert 0.3 <= time.monotonic() - at < 1.5
     with pytest.raises(PhoneLost):
-        caller.mark("half a frame may be on the wire")
+        says(caller)  # half a frame may be on the wire
     hearing.join(WAIT_S)
     assert heard == [CallerGone(hung_up=False, at_ms=40)]
     caller.close(1011, "over")
@@ -154,7 +162,7 @@ def test_closing_is_done_once_and_ends_the_hearing(line: Line):
     hearing.join(WAIT_S)
     assert heard == [CallerGone(hung_up=False, at_ms=40)]
     with pytest.raises(PhoneLost):
-        caller.play(b"\xff")
+        says(caller)
 
 
 def test_after_a_hang_up_the_stream_closes_normally(line: Line):

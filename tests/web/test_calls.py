@@ -133,7 +133,7 @@ def test_how_long_this_caller_waited_and_callers_do_lately(pages: Pages):
         "Last 30 days: 2 calls. First word: half within 3 ms, 95 % within 9 ms."
         " Answers: half within 0.6 s, 95 % within 1.4 s." in words
     )
-    assert "from the moment the caller has stopped speaking" in words
+    assert "from when the model noticed that the caller had stopped speaking" in words
 
 
 def test_a_caller_who_said_nothing_waited_for_the_first_word_alone(pages: Pages):
