@@ -67,6 +67,11 @@ class StreamClock:
             ahead_ms = max(ahead_ms, self._ahead_ms - (at_ms - self._seen_ms) * CLOCK_DRIFT)
         self._ahead_ms, self._seen_ms = ahead_ms, at_ms
 
+    @property
+    def runs(self) -> bool:
+        """False before the first frame: how the two clocks stand to each other is not known yet."""
+        return self._ahead_ms is not None
+
     def now_ms(self, at_ms: int) -> float:
         """The stream's time at `at_ms` of the loop's clock."""
         return at_ms + (self._ahead_ms or 0.0)
@@ -202,6 +207,21 @@ class Playback:
             if self._sent - self._marked >= MARK_AFTER_BYTES:
                 parts.append(self._place_mark())
         return parts
+
+    def begun_at(self, now_ms: float) -> bool:
+        """What was sent first of all, before the phone's clock was known, began then on it.
+
+        Returns False when that does not matter any more.
+        """
+        if self._anchor[0] or self.generation or not self._pieces:
+            return False
+        moved_ms, self._anchor = now_ms - self._anchor[1], (0, now_ms)
+        if moved_ms:
+            for item in self._items:
+                item.begins_ms += moved_ms
+            for piece in self._pieces:
+                piece.begins_ms += moved_ms
+        return True
 
     def finish(self, item_id: str) -> Iterator[str]:
         """All of an item has been sent; yields the mark that tells when it was heard to the end."""

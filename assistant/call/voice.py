@@ -49,6 +49,7 @@ class Voice:
         self._opening: str | None = None  # the response that was asked to say the disclosure
         self._opening_over = False
         self._sounded = False
+        self._spoke_first_ms: int | None = None  # something was sent then, before the phone's clock was known
         self._answering_ms: int | None = None  # the caller's end of speech that is not answered yet
         self._items: dict[str, set[str]] = {}  # the items of each response that is not over
         self._unplayed: dict[tuple[str, int], str] = {}  # items of a cut reply that never sounded
@@ -74,6 +75,9 @@ class Voice:
     def hear(self, event: ev.CallerAudio) -> list[Command]:
         """The caller's sound moves the stream's clock, and is recorded once they know that it is."""
         self._clock.frame(event.timestamp_ms, len(event.payload) / BYTES_PER_MS, event.at_ms)
+        if self._spoke_first_ms is not None:
+            known = self._playback.begun_at(self._clock.now_ms(self._spoke_first_ms))
+            self._spoke_first_ms = self._spoke_first_ms if known else None
         return [RecordCaller(event.payload, event.timestamp_ms)] if self.disclosure.heard else []
 
     def answer_due(self, stopped_ms: int | None) -> None:
@@ -98,6 +102,8 @@ class Voice:
     def speak(self, event: ev.ReplyAudio, at_ms: int) -> list[Command]:
         """Send a piece of a reply to the phone."""
         now_ms = self._clock.now_ms(at_ms)
+        if self._spoke_first_ms is None and not self._clock.runs:
+            self._spoke_first_ms = at_ms
         parts = self._playback.send(
             event.response_id, event.item_id, event.content_index, event.payload, now_ms
         )

@@ -106,10 +106,16 @@ class Line:
     """A call, its phone, and the clock.
 
     lateness: how long the wire from the phone holds back each thing it carries (in order, as TCP does).
+    phone_ahead_ms: how much earlier than ours the phone's own clock began.
     """
 
     def __init__(
-        self, plan: CallPlan | None = None, *, way_back: Delay = no_delay, lateness: Delay = no_delay
+        self,
+        plan: CallPlan | None = None,
+        *,
+        way_back: Delay = no_delay,
+        lateness: Delay = no_delay,
+        phone_ahead_ms: int = 0,
     ) -> None:
         self.plan = plan or CallPlan(opening=OPENING, disclosure=NOTICE)
         self.call = Call(self.plan)
@@ -122,6 +128,7 @@ class Line:
         self.gone = False  # the phone's stream is over
         self.hears_caller = True  # the phone sends frames of the caller's sound
         self._lateness = lateness
+        self._phone_ahead_ms = phone_ahead_ms
         self._frames = 0
         self._wire: list[tuple[float, Callable[[], ev.Event]]] = []
         self._later: list[tuple[float, int, Callable[[], object]]] = []
@@ -285,7 +292,7 @@ class Line:
         return min(due, key=lambda entry: entry[:2], default=None)
 
     def _send_frame(self) -> None:
-        timestamp_ms = self._frames * FRAME_MS
+        timestamp_ms = self._frames * FRAME_MS + self._phone_ahead_ms
         self._frames += 1
         self._send(lambda: ev.CallerAudio(sound(FRAME_MS), timestamp_ms=timestamp_ms, at_ms=int(self.now_ms)))
 

@@ -262,3 +262,27 @@ def test_an_answer_in_the_same_words_is_not_the_opening():
     line.reply("r2", Said("a2", GREETING_MS, OPENING))
 
     assert line.done(do.KeepGreeting) == []
+
+
+# --- the phone's clock ---------------------------------------------------------------
+
+
+@pytest.mark.parametrize("phone_ahead_ms", [0, 40, 150, 400])
+@pytest.mark.parametrize("after_ms", [200, 1_500])
+def test_what_was_heard_does_not_depend_on_when_the_phones_clock_began(phone_ahead_ms, after_ms):
+    """The greeting goes out before the first frame tells how the phone's clock stands to ours."""
+    line = Line(CallPlan(opening=OPENING, greeting=sound(GREETING_MS)), phone_ahead_ms=phone_ahead_ms)
+    line.begins()
+    line.tell(ev.ModelReady)
+    line.wait(after_ms)
+    line.starts_speaking("u1")
+    assert abs(first_turn(line).heard_ms - after_ms) <= 40
+
+    line.wait(300)
+    line.stops_speaking("u1")
+    line.reply("r1", Said("a1", 2_000))
+    line.wait(150)
+    line.starts_speaking("u2")
+
+    (truncated, played_ms) = line.truncations[-1]
+    assert abs(truncated.audio_end_ms - played_ms) <= 40
