@@ -90,6 +90,7 @@ class Bridge:
         self._connect = connect
         self._waiting_session = session
         self._line_lost = False
+        self._says_something = False  # and the phone still has it
         self._toolbox = toolbox
         self._keeping = Keeping(call_sid, store, live, self.clock, recorder, keep_greeting)
         self._inbox = Inbox(self._take, self.clock)
@@ -156,12 +157,14 @@ class Bridge:
                 self._model_gone(str(error))
             except PhoneLost:
                 self._phone_lost()
-        self._flush()
+        if self._says_something:
+            self._flush()
         if self._call.ended:
             self._inbox.close()
 
     def _flush(self) -> None:
         """What one event has made the assistant say goes to the phone in one write."""
+        self._says_something = False
         try:
             self._phone.flush()
         except PhoneLost:
@@ -198,6 +201,7 @@ class Bridge:
             self.put(ev.CallerGone(hung_up=False, at_ms=self.clock()))
 
     def _play(self, command: do.Play) -> None:
+        self._says_something = True
         self._phone.play(command.payload)
 
     def _first_sound(self, command: do.NoteFirstSound) -> None:
@@ -209,6 +213,7 @@ class Bridge:
         self._keeping.response_time(command)
 
     def _mark(self, command: do.PlaceMark) -> None:
+        self._says_something = True
         self._phone.mark(command.name)
 
     def _clear(self, command: do.ClearPlayback) -> None:

@@ -47,11 +47,21 @@ class Inbox:
 
     def bring(self, event: Event, source: int = 0) -> None:
         """`put`, for those who read from a socket: with too much waiting, they wait for their turn."""
-        self._events.append((event, source))
-        if len(self._events) > MOST_WAITING and not self._closed:
-            with self._turn:
-                self._take_care()
-        self._work()
+        if not self._events and not self._closed and self._turn.acquire(False):
+            # Nobody is before it, and nobody at work: nearly always, and so the quick way.
+            try:
+                self._handle(event, source)
+            except BaseException as error:
+                self._fail(error)
+            finally:
+                self._turn.release()
+        else:
+            self._events.append((event, source))
+            if len(self._events) > MOST_WAITING and not self._closed:
+                with self._turn:
+                    self._take_care()
+        if self._events:
+            self._work()
 
     def _work(self) -> None:
         # Looked at again after every turn: what came in its last moment was left to whoever had it.
@@ -67,10 +77,13 @@ class Inbox:
             while events and not self._closed:
                 self._handle(*events.popleft())
         except BaseException as error:
-            self._error = error
-            self.close()
+            self._fail(error)
         if self._closed:
             events.clear()
+
+    def _fail(self, error: BaseException) -> None:
+        self._error = error
+        self.close()
 
     # --- timers ----------------------------------------------------------------
 
