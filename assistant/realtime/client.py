@@ -157,12 +157,19 @@ class RealtimeClient:
             answer = self._negotiation.hear(message) if message else None
             match answer:
                 case dict():
-                    self._write(channel, orjson.dumps(answer))
+                    self._answer(channel, answer)
                 case GivenUp(reason, fatal):
                     raise ModelRefused(reason, fatal=fatal)
                 case Agreed():
                     self._begin(answer)
                     return
+
+    @staticmethod
+    def _answer(channel: Channel, message: Wire) -> None:
+        try:
+            channel.write(orjson.dumps(message))
+        except ChannelClosed as over:
+            raise _why_gone(over) from over
 
     def _begin(self, agreed: Agreed) -> None:
         for what in (*self._negotiation.refused, *agreed.unlike):
@@ -247,17 +254,12 @@ class RealtimeClient:
             command = HearCaller(self._sound.heard(command.payload))
         text = wire.write(command, self._negotiation.wish.instructions)
         try:
-            self._write(channel, text)
-        except ModelGone as error:
-            self._failure = str(error)
-            channel.drop()
-            raise
-
-    def _write(self, channel: Channel, text: bytes) -> None:
-        try:
             channel.write(text)
         except ChannelClosed as over:
-            raise _why_gone(over) from over
+            gone = _why_gone(over)
+            self._failure = str(gone)
+            channel.drop()
+            raise gone from over
 
     def close(self) -> None:
         """End the session: quick, from any thread, also while it is still being opened."""
