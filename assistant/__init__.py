@@ -9,7 +9,7 @@
     Twilio ═ WS /voice/stream ══════▶ web.media       may this socket in? (signature, one-time token)
                                       answering       makes the parts of this call and puts them together
                                       greeting        the sound the caller hears at once, where it is kept
-                                      bridge          one inbox, one loop, one writer per socket
+                                      bridge          one inbox, one event at a time, both sockets
       either socket's bytes ────────▶ channel ─▶ frames ──▶ message
       the caller's messages ────────▶ telephony.streams ──▶ event   ┐
       the model's messages ─────────▶ realtime.wire ──────▶ event   ├─▶ inbox ─▶ call.machine ─▶ commands

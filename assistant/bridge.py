@@ -1,11 +1,11 @@
 """One call: events into the machine, its commands out to both sockets.
 
 Readers and tools only put events into the inbox, which has them taken care of one at a time: the machine
-is asked, and what it wants is done. So there is one writer to the phone and one to the model. Whatever is
+is asked, and what it wants is done. So nobody else writes to the phone or to the model meanwhile. Whatever is
 somebody else's service (a hang-up over REST, a tool) runs beside that and comes back as an event. A write
 that fails is a lost socket, and that too is an event. What stays of the call is for `keeping`.
 
-Plain threads and queues: green in the serving process, real ones in tests.
+Plain threads and locks: green in the serving process, real ones in tests.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class Phone(Protocol):
 
     def hear(self, clock: Callable[[], int]) -> ev.Event: ...
     def play(self, payload: bytes) -> None: ...
-    def flush(self) -> None: ...
+    def send_held(self) -> None: ...
     def mark(self, name: str) -> None: ...
     def clear(self) -> None: ...
     def hang_up(self) -> None: ...
@@ -90,7 +90,7 @@ class Bridge:
         self._connect = connect
         self._waiting_session = session
         self._line_lost = False
-        self._says_something = False  # and the phone still has it
+        self._says_something = False  # and the phone's side still holds it back
         self._toolbox = toolbox
         self._keeping = Keeping(call_sid, store, live, self.clock, recorder, keep_greeting)
         self._inbox = Inbox(self._take, self.clock)
@@ -121,7 +121,7 @@ class Bridge:
         """True once the phone's side is over; last words may still be due."""
         return self._keeping.measured.ended_at is not None
 
-    # --- the loop ------------------------------------------------------------
+    # --- its events ----------------------------------------------------------
 
     def run(self) -> None:
         """Serve the call until it ends, and keep what it was. Blocks."""
@@ -158,15 +158,15 @@ class Bridge:
             except PhoneLost:
                 self._phone_lost()
         if self._says_something:
-            self._flush()
+            self._send_held()
         if self._call.ended:
             self._inbox.close()
 
-    def _flush(self) -> None:
+    def _send_held(self) -> None:
         """What one event has made the assistant say goes to the phone in one write."""
         self._says_something = False
         try:
-            self._phone.flush()
+            self._phone.send_held()
         except PhoneLost:
             self._phone_lost()
 
@@ -205,11 +205,11 @@ class Bridge:
         self._phone.play(command.payload)
 
     def _first_sound(self, command: do.NoteFirstSound) -> None:
-        self._phone.flush()
+        self._phone.send_held()
         self._keeping.first_sound(command)
 
     def _response_time(self, command: do.NoteResponseTime) -> None:
-        self._phone.flush()
+        self._phone.send_held()
         self._keeping.response_time(command)
 
     def _mark(self, command: do.PlaceMark) -> None:

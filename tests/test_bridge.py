@@ -1,4 +1,4 @@
-"""The loop of one call, with a phone and a model that are plain objects in this file.
+"""The bridge of one call, with a phone and a model that are plain objects in this file.
 
 Real threads, a real database; time is the real clock, and nothing waits for longer than it must.
 """
@@ -49,7 +49,7 @@ class Phone:
             raise PhoneLost("gone")
         self.played += payload
 
-    def flush(self) -> None:
+    def send_held(self) -> None:
         if self.lost:
             raise PhoneLost("gone")
 

@@ -140,12 +140,12 @@ class CloseModel(Command):
     """End the model's session, also one that is still being opened."""
 
 
-# --- beside the loop ---------------------------------------------------------
+# --- beside the call ---------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
 class RunTool(Command):
-    """Run a tool beside the loop; its answer comes back as ToolFinished."""
+    """Run a tool beside the call; its answer comes back as ToolFinished."""
 
     tool_call_id: str
     name: str
@@ -154,7 +154,7 @@ class RunTool(Command):
 
 @dataclass(frozen=True, slots=True)
 class StartTimer(Command):
-    """Ask for TimerFired(timer) at `at_ms` on the loop's clock; replaces a running one of that name."""
+    """Ask for TimerFired(timer) at `at_ms` on the call's clock; replaces a running one of that name."""
 
     timer: str
     at_ms: int

@@ -73,7 +73,8 @@ class Conversation:
         return self._happens(event) if waiting is None else waiting
 
     def _happens(self, event: ev.Event) -> list[Command]:
-        self.session.hearing.understood(event.at_ms)
+        if not isinstance(event, ev.ModelReady):  # it has heard nothing yet
+            self.session.hearing.understood(event.at_ms)
         return _HANDLERS[type(event)](self, event)
 
     def _notice_is_out(self) -> list[Command]:
@@ -134,8 +135,9 @@ class Conversation:
 
         Why it was decided to end the call stays the reason, not what followed from it.
         """
+        said = self.take_note()
         decided = self.ending.because if self.ending.hanging_up else None
-        return self.parting.leave(decided or because, code, reason, self.floor.now_ms)
+        return said + self.parting.leave(decided or because, code, reason, self.floor.now_ms)
 
     def wait_for_words(self) -> list[Command]:
         """The caller is gone; their last words may still come, if there is a session to understand them."""
@@ -298,7 +300,7 @@ class Conversation:
     def _model_lost(self, event: ev.ModelLost) -> list[Command]:
         self._opening.session_lost()
         if self.ending.needs_no_model:
-            return self.session.lost(self.floor.now_ms)
+            return self.take_note() + self.session.lost(self.floor.now_ms)
         if event.fatal or not self.session.may_reconnect:
             return self._fall_back()
         # An answer that waited for the end of the notice is lost with the session: another is owed.

@@ -1,7 +1,7 @@
 """What can happen on a call, in the call's own words.
 
 Every wire format is read into these, and nothing below this line has heard of JSON,
-Twilio or OpenAI. `at_ms` is the loop's clock, in milliseconds since the first media
+Twilio or OpenAI. `at_ms` is the call's clock, in milliseconds since the first media
 stream began; readers stamp it the moment the message is read.
 Call audio is always 8 kHz mu-law (8 bytes = 1 ms).
 """
@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """Something that happened. `at_ms`: when it was read, on the loop's clock."""
+    """Something that happened. `at_ms`: when it was read, on the call's clock."""
 
     at_ms: int = field(kw_only=True)
 

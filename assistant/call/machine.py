@@ -7,7 +7,7 @@ The path of a call through this machine:
     ReplyAudio                 -> played, with marks that tell how much was heard
     SpeechStarted              -> barge-in: clear, and tell the model what was heard
     SpeechStopped              -> the model answers by itself; its answer is due
-    ReplyDone with tool calls  -> tools run beside the loop; the batch is answered by one response
+    ReplyDone with tool calls  -> tools run beside the call; the batch is answered by one response
     end_call, silence, limit   -> a goodbye, heard to its end, then the hang-up
     ModelLost                  -> one reconnect with the conversation so far, or else the fallback:
                                   the phone's socket is closed and the caller comes to the tone
@@ -133,8 +133,7 @@ class Call:
     # --- the end ---
 
     def _shut_down(self, event: ev.ShutDown) -> list[Command]:
-        said = self._conversation.take_note()
-        return said + self._conversation.leave("shut_down", 1001, "going away")
+        return self._conversation.leave("shut_down", 1001, "going away")
 
     def _hang_up_failed(self, event: ev.HangUpFailed) -> list[Command]:
         """The apology is the lesser evil than a line that stays open."""

@@ -47,13 +47,13 @@ class StreamClock:
     """The phone's own clock, in ms since its stream began.
 
     The `timestamp` on the caller's audio ticks in whole frames, and the wire delivers some of them late,
-    in bursts. The frame that was least late tells how the phone's clock stands to the loop's, and the
-    loop's clock does the rest. The latest frame tells what the phone can have told us yet: marks travel
+    in bursts. The frame that was least late tells how the phone's clock stands to the call's, and the
+    call's clock does the rest. The latest frame tells what the phone can have told us yet: marks travel
     in one row with the frames, so a wire that holds back the ones holds back the others.
     """
 
     def __init__(self) -> None:
-        self._ahead_ms: float | None = None  # the phone's clock is so far ahead of the loop's
+        self._ahead_ms: float | None = None  # the phone's clock is so far ahead of the call's
         self._seen_ms = 0
         self._end_ms = 0.0
         self._length_ms = 0.0
@@ -73,7 +73,7 @@ class StreamClock:
         return self._ahead_ms is not None
 
     def now_ms(self, at_ms: int) -> float:
-        """The stream's time at `at_ms` of the loop's clock."""
+        """The stream's time at `at_ms` of the call's clock."""
         return at_ms + (self._ahead_ms or 0.0)
 
     def at(self, at_ms: int) -> Moment:
@@ -144,7 +144,7 @@ class Playback:
     _anchor: tuple[float, float] = (0, 0.0)  # at this position, at this time at the earliest
     _late_ms: deque[float] = field(default_factory=lambda: deque([0.0] * 4, 4))  # the latest marks
     _travel_ms: float = MARK_TRAVEL_MS
-    _probed_at_ms: list[int] = field(default_factory=list)  # when each probe was sent, by the loop's clock
+    _probed_at_ms: list[int] = field(default_factory=list)  # when each probe was sent, by the call's clock
     _probes_ms: list[int] = field(default_factory=list)  # how long each took
     _items: list[SpokenItem] = field(default_factory=list)
     _pieces: deque[_Piece] = field(default_factory=deque)

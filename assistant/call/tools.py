@@ -1,6 +1,6 @@
 """Tool runs of one call: every call answered exactly once, whatever happens meanwhile.
 
-A tool runs beside the loop and may finish at any time, also after the caller has gone on speaking,
+A tool runs beside the call and may finish at any time, also after the caller has gone on speaking,
 or after the session that asked for it is lost.
 """
 

@@ -1,7 +1,7 @@
 """The socket to the Realtime API: one session, one reader, writes with a time limit.
 
 `run` connects, agrees on the session and then turns what the model sends into events, until
-the socket ends; `send` carries out a command, from one other thread; `close` may come from
+the socket ends; `send` carries out a command, from any thread, one at a time; `close` may come from
 anywhere, also while the connection is still being made. There are no second tries here: a
 session that was refused or lost is told once, as ModelLost, and the call decides.
 
@@ -125,6 +125,8 @@ class RealtimeClient:
             put(lost)
 
     def _serve(self, put: Callable[[Event], None]) -> ModelLost:
+        if self._closing.is_set():
+            return self._lost("closed before it was opened")
         deadline = time.monotonic() + _READY_S
         self._channel = channel = self._connect()
         if self._closing.is_set():

@@ -1,8 +1,8 @@
 """The sound of greetings: the first words of a call, kept so that nobody has to wait for them.
 
 A greeting is known by what decides how it sounds: its words and the disclosure before them, the voice and
-the model that spoke. Change one of them and nothing is kept for the new one yet. Those that were used
-before stay for a while: whoever tries out a voice and goes back to the old one finds it as it was.
+the model that spoke. Change one of them and nothing is kept for the new one yet. The eight
+that were made last stay: whoever tries out a voice and goes back to the old one finds it as it was.
 """
 
 from __future__ import annotations

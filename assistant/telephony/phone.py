@@ -1,7 +1,8 @@
 """The caller's phone, as the bridge knows it: hear, play, mark, clear, hang up, transfer, close.
 
-One thread hears, one other writes. Closing the stream does not end the call: Twilio goes on with what
-follows it in its document, which is the apology and the tone. Ending the call is asked for over REST.
+One thread hears; any thread writes, one at a time. Closing the stream does not end the call: Twilio goes
+on with what follows it in its document, which is the apology and the tone. Ending the call is asked for
+over REST.
 """
 
 from __future__ import annotations
@@ -91,19 +92,19 @@ class TwilioPhone:
     # --- to the caller -------------------------------------------------------
 
     def play(self, payload: bytes) -> None:
-        """Queue a piece of the assistant's voice, with the next `flush`."""
+        """Queue a piece of the assistant's voice, with the next `send_held`."""
         self._held.append(streams.write(Play(payload), self._stream_sid))
 
     def mark(self, name: str) -> None:
-        """Ask to be told when everything queued so far has been played, with the next `flush`."""
+        """Ask to be told when everything queued so far has been played, with the next `send_held`."""
         self._held.append(streams.write(PlaceMark(name), self._stream_sid))
 
     def clear(self) -> None:
         """Throw away what has not been played, at once. Raises PhoneLost."""
         self._held.append(streams.write(ClearPlayback(), self._stream_sid))
-        self.flush()
+        self.send_held()
 
-    def flush(self) -> None:
+    def send_held(self) -> None:
         """Send what is to be played, and its marks, in one go: a write costs more than all the rest.
 
         Raises PhoneLost.

@@ -37,7 +37,7 @@ class StreamStart:
 def read(text: bytes, at_ms: int) -> Event | StreamStart | None:
     """One message of the stream. None: nothing that concerns us. Raises MalformedMessage.
 
-    at_ms: when it was read, on the loop's clock.
+    at_ms: when it was read, on the call's clock.
     """
     message = _decoded(text)
     match message.get("event"):

@@ -8,7 +8,7 @@ from tests.bench.figures import percentile
 from tests.bench.load import Calls, Steady
 from tests.bench.rows import Row
 
-STEP, MOST = 100, 500
+STEP, MOST = 50, 500
 P99_MS = 20.0
 SECONDS = 3.0
 

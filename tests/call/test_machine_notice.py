@@ -187,6 +187,18 @@ def test_nothing_is_played_to_a_caller_who_has_hung_up_in_it(opened):
     assert line.call.ended
 
 
+@BOTH
+@pytest.mark.parametrize("end", [(ev.ModelLost, "no credit", True), (ev.ShutDown,), (ev.HangUpFailed,)])
+def test_words_from_it_are_kept_however_the_call_ends(opened, end):
+    line = opened()
+    line.wait(300)
+    line.says("u1", "Hello?", ms=300)
+    line.tell(*end)
+
+    assert line.call.ended
+    assert "Hello?" in [kept.turn.text for kept in line.done(do.KeepTurn)]
+
+
 def test_a_phone_that_stalls_does_not_hold_the_caller_up_for_long():
     line = kept()
     line.wait(300)

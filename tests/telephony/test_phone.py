@@ -97,7 +97,7 @@ def test_a_stream_of_rubbish_is_closed(line: Line, rubbish: str | bytes, code: i
 
 def says(phone: TwilioPhone, payload: bytes = b"\xff") -> None:
     phone.play(payload)
-    phone.flush()
+    phone.send_held()
 
 
 def test_sound_marks_and_clears_go_out_in_order(line: Line):
@@ -105,7 +105,7 @@ def test_sound_marks_and_clears_go_out_in_order(line: Line):
 
     caller.play(b"\xff" * 8)
     caller.mark("1:item:1")
-    caller.flush()
+    caller.send_held()
     caller.play(b"\xff" * 8)
     caller.clear()
 

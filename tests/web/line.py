@@ -44,10 +44,10 @@ def serve_call(phone: Any, *, call_sid: str, number: str | None, trust: str, sce
                 return "caller_hung_up" if event.hung_up else "line_lost"
             case CallerAudio() if number == ECHOES:
                 phone.play(event.payload)
-                phone.flush()
+                phone.send_held()
             case CallerPressed():
                 phone.mark(f"pressed {event.digit}")
-                phone.flush()
+                phone.send_held()
 
 
 def prepared(folder: Path) -> Exchange:
