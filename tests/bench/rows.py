@@ -49,7 +49,8 @@ class Row:
 
 def _short(number: float) -> str:
     """Three figures are more than this machine can keep apart."""
-    return f"{number:.0f}" if abs(number) >= 100 else f"{number:.2f}".rstrip("0").rstrip(".")
+    places = 0 if abs(number) >= 100 else 2 if abs(number) >= 1 else 3
+    return f"{number:.{places}f}".rstrip("0").rstrip(".") if places else f"{number:.0f}"
 
 
 HEADINGS = ("what", "figure", "bar", "aim", "", "how")
