@@ -17,6 +17,7 @@ from assistant.store import delays, export
 from assistant.store.recordings import DIRECTORY
 from assistant.web.inbox import words
 from assistant.web.parts import parts
+from assistant.web.ranges import asks_for_a_part
 
 PIECE_BYTES = 64 * 1024  # read and sent at a time
 GONE = "There is no such call. It may have been deleted, or is past the time calls are kept."
@@ -126,19 +127,8 @@ def _send(file: Path) -> Response:
     response.set_etag(f"{mtime_ns:x}-{size:x}")
     response.accept_ranges = "bytes"
     try:
-        response.make_conditional(request.environ, accept_ranges=_asks_for_a_part(size), complete_length=size)
+        response.make_conditional(request.environ, accept_ranges=asks_for_a_part(size), complete_length=size)
     except RequestedRangeNotSatisfiable:
         snapshot.close()
         raise
     return response
-
-
-def _asks_for_a_part(size: int) -> bool:
-    """Whether `Range` asks for one part of so many bytes; whatever else it says, RFC 9110 has us ignore."""
-    asked = request.range
-    return (
-        asked is not None
-        and asked.units == "bytes"
-        and len(asked.ranges) == 1
-        and asked.ranges[0][0] >= -size  # the last 99 bytes of 50 are all of them
-    )
