@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from assistant.call import commands as do
 from assistant.call import events as ev
-from tests.call.telling import Line, sound
+from assistant.call.plan import CallPlan
+from tests.call.telling import NOTICE, OPENING, Line, sound
 
 REASONS = {
     "caller_hung_up",
@@ -21,6 +22,12 @@ REASONS = {
     "line_lost",
     "shut_down",
 }
+
+PLANS = [
+    CallPlan(opening=OPENING, disclosure=NOTICE),
+    CallPlan(opening=OPENING, greeting=sound(3_000)),
+    CallPlan(opening=OPENING, greeting=sound(5_000), disclosure=NOTICE, notice_ends_ms=2_600),
+]
 
 numbers = st.integers(0, 3)
 HAPPENINGS = st.one_of(
@@ -36,12 +43,19 @@ HAPPENINGS = st.one_of(
 
 
 def happen(line: Line, what: str, number: int) -> None:
+    happen_at_the_model(line, what, number)
+    happen_elsewhere(line, what, number)
+
+
+def happen_at_the_model(line: Line, what: str, number: int) -> None:
     user, item, reply, call = f"u{number}", f"a{number}", f"r{number}", f"tc_{number}"
     match what:
-        case "wait":
-            line.wait(number)
         case "ready":
             line.tell(ev.ModelReady)
+        case "lost":
+            line.tell(ev.ModelLost, "closed", fatal=number == 3)
+        case "nothing":
+            line.tell(ev.NothingCommitted)
         case "speaks":
             line.tell(ev.SpeechStarted, user)
         case "stops":
@@ -70,6 +84,13 @@ def happen(line: Line, what: str, number: int) -> None:
             line.tell(ev.ReplyDone, reply, "completed", calls)
         case "refused":
             line.tell(ev.ReplyRefused, ["", "reply_1", "reply_2", "reply_3"][number])
+
+
+def happen_elsewhere(line: Line, what: str, number: int) -> None:
+    call = f"tc_{number}"
+    match what:
+        case "wait":
+            line.wait(number)
         case "tool":
             line.tell(ev.ToolFinished, call, {"ok": True})
         case "hang up":
@@ -80,10 +101,6 @@ def happen(line: Line, what: str, number: int) -> None:
             line.tell(ev.TransferFailed)
         case "key":
             line.tell(ev.CallerPressed, str(number))
-        case "lost":
-            line.tell(ev.ModelLost, "closed", fatal=number == 3)
-        case "nothing":
-            line.tell(ev.NothingCommitted)
         case "old mark":
             # Once more, and out of turn.
             for name in line.phone.given_back[number : number + 1]:
@@ -122,8 +139,8 @@ def check(line: Line) -> None:
 class Watched(Line):
     """A line that is looked at while it happens: what may never be done in a certain state."""
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, plan: CallPlan) -> None:
+        super().__init__(plan)
         self.active: str | None = None
         self.ready = False
 
@@ -150,10 +167,10 @@ class Watched(Line):
         return commands
 
 
-@settings(max_examples=300, deadline=None)
-@given(st.lists(HAPPENINGS, max_size=40))
-def test_whatever_happens(happenings):
-    line = Watched()
+@settings(max_examples=600, deadline=None)
+@given(st.sampled_from(PLANS), st.lists(HAPPENINGS, max_size=40))
+def test_whatever_happens(plan, happenings):
+    line = Watched(plan)
     line.begins()
     line.tell(ev.ModelReady)
     for what, number in happenings:
