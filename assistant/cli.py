@@ -1,4 +1,4 @@
-"""The owner's commands: `flask export`, `prefs`, `caller`, `password`, `backup`, `forget`, `prune`.
+"""The owner's commands: `flask export`, `prefs`, `caller`, `password`, `pin`, `backup`, `forget`, `prune`.
 
 They work beside a running server and with none: each opens the database by itself, for as long as it
 takes. What is wrong is said in one line on standard error, with exit status 1, and nothing is changed.
@@ -7,6 +7,7 @@ takes. What is wrong is said in one line on standard error, with exit status 1, 
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -19,7 +20,7 @@ from flask import Flask, current_app
 from flask.cli import run_command, with_appcontext
 
 from assistant.errors import AssistantError
-from assistant.store import callers, export, housekeeping, logins, preferences
+from assistant.store import callers, export, housekeeping, logins, pins, preferences
 
 if TYPE_CHECKING:
     from assistant.config import Settings
@@ -37,7 +38,7 @@ STANDINGS: tuple[callers.Standing, ...] = ("blocked", "known", "stranger")  # bl
 def register(app: Flask) -> None:
     """Give the app its commands; refuse to be served by `flask run`."""
     _refuse_flask_run()
-    for command in (export_calls, prefs, caller, password, backup, forget, prune):
+    for command in (export_calls, prefs, caller, password, pin, backup, forget, prune):
         app.cli.add_command(command)
 
 
@@ -139,25 +140,52 @@ def _normalised(number: str) -> str:
 @_in_the_app
 def password() -> None:
     """Set the owner's password; every browser has to log in again."""
-    chosen = _ask_password()
+    chosen = _ask_twice("password")
     if not SHORTEST_PASSWORD <= len(chosen) <= LONGEST_PASSWORD:
         raise click.ClickException(f"a password has {SHORTEST_PASSWORD} to {LONGEST_PASSWORD} characters")
-    from argon2 import PasswordHasher  # 4 MiB that only this command and the login need
-
-    _store().write(logins.set_password_hash, PasswordHasher().hash(chosen))
+    _store().write(logins.set_password_hash, _hashed(chosen))
     click.echo("The password is set. Every browser has to log in again.")
 
 
-def _ask_password() -> str:
+@click.command("pin")
+@_in_the_app
+def pin() -> None:
+    """Set the keypad PIN that makes a caller the owner; an empty one removes it."""
+    chosen = _ask_twice("PIN", may_be_empty=True)
+    if not chosen:
+        _store().write(pins.set_pin_hash, None)
+        click.echo("There is no PIN now: nobody is the owner on the telephone.")
+        return
+    if not re.fullmatch("[0-9]{6,8}", chosen):  # \d would let in digits that no keypad has
+        raise click.ClickException("a PIN has 6 to 8 digits, and nothing else; an empty line removes it")
+    _store().write(pins.set_pin_hash, _hashed(chosen))
+    click.echo("The PIN is set.")
+
+
+def _hashed(secret: str) -> str:
+    from argon2 import PasswordHasher  # 4 MiB that only these commands and the login need
+
+    return PasswordHasher().hash(secret)
+
+
+def _ask_twice(what: str, *, may_be_empty: bool = False) -> str:
     """Twice at a terminal; else one line, or two equal ones, from standard input."""
     if sys.stdin.isatty():
-        return str(click.prompt("Password", hide_input=True, confirmation_prompt=True))
+        return _prompt(what, may_be_empty)
     lines = sys.stdin.read().splitlines()
     if not lines or len(lines) > 2:
-        raise click.ClickException("give the password on standard input: one line, or the same twice")
+        raise click.ClickException(f"give the {what} on standard input: one line, or the same twice")
     if lines[0] != lines[-1]:
         raise click.ClickException("the two lines are not equal")
     return lines[0]
+
+
+def _prompt(what: str, may_be_empty: bool) -> str:
+    empty = "" if may_be_empty else None  # what an empty line stands for; without it, click asks again
+    asked = what[0].upper() + what[1:]
+    return str(
+        click.prompt(asked, hide_input=True, confirmation_prompt=True, default=empty, show_default=False)
+    )
 
 
 @click.command("backup")
@@ -176,10 +204,18 @@ def forget(number: str) -> None:
     """Remove a caller everywhere, and print what was removed."""
     number = _on_file(number)
     removed = housekeeping.forget(_store(), _settings().instance_path, number)
-    click.echo(f"Removed of {number}: {removed}.")
+    click.echo(f"Removed of {number}: {removed}.{_left_in_google(removed.in_google)}")
     if removed.traces:
         click.echo("Traces are left in the database's log while another program reads it: "
                    "run `flask prune` when it is done.", err=True)  # fmt: skip
+
+
+def _left_in_google(appointments: int) -> str:
+    """What is not ours to remove."""
+    if not appointments:
+        return ""
+    stay = "1 appointment stays" if appointments == 1 else f"{appointments} appointments stay"
+    return f" {stay} in Google Calendar: to be removed there."
 
 
 def _on_file(number: str) -> str:

@@ -12,6 +12,12 @@
     │   ├── ModelRefused   the session could not be opened; `fatal` when trying again is useless
     │   ├── ModelGone      its socket is gone or has stalled
     │   └── NotRecorded    it did not speak the greeting as it should
+    ├── CalendarError      the owner's calendar
+    │   ├── CalendarUnavailable   it cannot be seen just now; `why` says what to do about it
+    │   ├── SlotTaken      something else is there, or was quicker
+    │   ├── NoSuchEvent    it is not there, or not any more
+    │   └── UnknownOutcome it was asked to write, and nobody knows whether it did
+    ├── LinkError          linking a calendar did not work
     └── ToolError          a tool could not do it
         └── ToolRefused    it may not be done: `code` is what the model is told
 
@@ -20,6 +26,8 @@ or settings. HTTP status codes are in `web/errors.py`.
 """
 
 from __future__ import annotations
+
+from typing import Any, Literal
 
 
 class AssistantError(Exception):
@@ -85,6 +93,49 @@ class NotRecorded(ModelSideError):
     """The greeting could not be recorded: the model did not come, did not finish, or said something else."""
 
 
+class CalendarError(AssistantError):
+    """The owner's calendar."""
+
+    spoken = "I can't see the calendar just now, I'll pass your wish on."
+
+
+Why = Literal["relink", "scope", "api_off", "network", "timeout", "busy", "refused"]
+
+
+class CalendarUnavailable(CalendarError):
+    """The calendar cannot be read or written just now.
+
+    why: relink (the permission is gone), scope (a box was not ticked), api_off (the interface is not switched
+    on at the provider), network, timeout, busy (too many at once), refused (anything else it said).
+    """
+
+    def __init__(self, message: str, why: Why) -> None:
+        super().__init__(message)
+        self.why: Why = why
+
+
+class SlotTaken(CalendarError):
+    """Something else is at that time."""
+
+    spoken = "That time has just been taken."
+
+
+class NoSuchEvent(CalendarError):
+    """The appointment is not there, or not any more."""
+
+    spoken = "I can't find that appointment."
+
+
+class UnknownOutcome(CalendarError):
+    """The calendar was asked to write something, and it is not known whether it did."""
+
+    spoken = "I could not make sure that it is in the calendar. I'll pass your wish on."
+
+
+class LinkError(AssistantError):
+    """Linking the owner's calendar did not work."""
+
+
 class ToolError(AssistantError):
     """A tool could not do what it was asked for."""
 
@@ -92,8 +143,9 @@ class ToolError(AssistantError):
 
 
 class ToolRefused(ToolError):
-    """A tool may not do it. `code`: one of the contract's refusal codes."""
+    """A tool may not do it. `code`: one of the contract's refusal codes; `help_fields`: what may help."""
 
-    def __init__(self, code: str, message: str) -> None:
+    def __init__(self, code: str, message: str, **help_fields: Any) -> None:
         super().__init__(message)
         self.code = code
+        self.help_fields = help_fields

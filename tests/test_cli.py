@@ -21,7 +21,7 @@ from click.testing import Result
 from flask import Flask
 
 from assistant import cli
-from assistant.store import Store, calls, logins
+from assistant.store import Store, appointments, calls, logins, pins
 
 ROOT = Path(__file__).resolve().parent.parent
 ANA = "+12025550123"
@@ -203,6 +203,69 @@ def test_a_password_that_will_not_do_changes_nothing(flask: Flask_, store: Store
     assert store.read(logins.password_hash) is None
 
 
+# --- pin ---------------------------------------------------------------------
+
+
+def pin_hash(store: Store) -> str:
+    kept = store.write(pins.begin_try, "CA1", datetime.now(UTC))
+    assert kept is not None
+    return kept
+
+
+@pytest.mark.parametrize("stdin", ["123456\n", "123456", "123456\r\n123456\r\n"])
+def test_a_pin_is_read_from_standard_input(flask: Flask_, store: Store, stdin: str) -> None:
+    result = flask("pin", stdin=stdin)
+
+    assert (result.exit_code, result.stdout, result.stderr) == (0, "The PIN is set.\n", "")
+    kept = pin_hash(store)
+    assert PasswordHasher().verify(kept, "123456")
+    assert kept.startswith("$argon2id$")
+
+
+def test_a_pin_has_six_to_eight_digits(flask: Flask_, store: Store) -> None:
+    assert flask("pin", stdin="00000000\n").exit_code == 0
+
+    assert PasswordHasher().verify(pin_hash(store), "00000000")
+
+
+@pytest.mark.parametrize(
+    "stdin",
+    [
+        "",
+        "12345\n",
+        "123456789\n",
+        "12345a\n",
+        "123 456\n",
+        " 123456\n",
+        "-123456\n",
+        "١٢٣٤٥٦\n",  # digits, but not a keypad's
+        "¹²³⁴⁵⁶\n",
+        "123456\n654321\n",
+        "123456\n\n",
+        "\n123456\n",
+        "123456\n123456\n123456\n",
+        "\n\n\n",
+    ],
+)
+def test_a_pin_that_will_not_do_changes_nothing(flask: Flask_, store: Store, stdin: str) -> None:
+    flask("pin", stdin="111111\n")
+
+    complaint = refused(flask("pin", stdin=stdin))
+
+    assert PasswordHasher().verify(pin_hash(store), "111111")
+    assert not stdin.strip() or stdin.strip() not in complaint
+
+
+@pytest.mark.parametrize("stdin", ["\n", "\n\n"])
+def test_an_empty_line_removes_the_pin(flask: Flask_, store: Store, stdin: str) -> None:
+    flask("pin", stdin="111111\n")
+
+    for _ in range(2):
+        result = flask("pin", stdin=stdin)
+        assert (result.exit_code, result.stderr) == (0, "")
+        assert not store.read(pins.has_pin)
+
+
 # --- backup, forget, prune ---------------------------------------------------
 
 
@@ -223,6 +286,49 @@ def test_forgetting_says_what_it_removed(flask: Flask_, store: Store) -> None:
     assert flask("forget", ANA).stdout == f"Removed of {ANA}: nothing.\n"
     assert len(flask("export").stdout.splitlines()) == 1
     refused(flask("forget", "nonsense"))
+
+
+def hold(store: Store, sid: str, **facts: Any) -> None:
+    """An appointment was asked for on a call."""
+    start = datetime.now(UTC) + timedelta(days=1)
+    wish = {
+        "call_sid": sid,
+        "tool_call_id": "call_1",
+        "number": ANA,
+        "trust": "known",
+        "caller_name": "Ana",
+        "title": "Roof",
+        "start": start,
+        "end": start + timedelta(hours=1),
+        "timezone": "UTC",
+        "status": "requested",
+        "calendar": "",
+        "event_id": sid,
+        "clear": None,
+        "now": start - timedelta(days=1),
+    }
+    store.write(appointments.hold, **{**wish, **facts})
+
+
+def test_forgetting_says_what_is_left_to_the_owner(flask: Flask_, store: Store) -> None:
+    hold(store, "CA1", status="booked", calendar="google")
+    hold(store, "CA2")
+    assert flask("forget", ANA).stdout == (
+        f"Removed of {ANA}: 2 bookings. 1 appointment stays in Google Calendar: to be removed there.\n"
+    )
+
+    for sid in ("CA1", "CA2"):
+        hold(store, sid, status="booked", calendar="google")
+    assert "2 appointments stay in Google Calendar" in flask("forget", ANA).stdout
+    assert flask("forget", ANA).stdout == f"Removed of {ANA}: nothing.\n"
+
+
+def test_a_caller_whose_number_was_none_and_who_only_has_a_booking_can_be_forgotten(
+    flask: Flask_, store: Store
+) -> None:
+    hold(store, "CA1", number="7378742833")
+
+    assert flask("forget", "7378742833").stdout == "Removed of 7378742833: 1 booking.\n"
 
 
 def test_a_caller_whose_number_was_none_can_be_forgotten_as_it_came(flask: Flask_, store: Store) -> None:
@@ -307,7 +413,7 @@ def test_flask_run_is_refused(program: Callable[..., Any], tmp_path: Path) -> No
 def test_looking_at_the_commands_opens_nothing(program: Callable[..., Any], tmp_path: Path) -> None:
     out, _ = program("--help").communicate(timeout=30)
 
-    assert {"export", "prefs", "caller", "password", "backup", "forget", "prune"} <= set(out.split())
+    assert {"export", "prefs", "caller", "password", "pin", "backup", "forget", "prune"} <= set(out.split())
     assert not (tmp_path / "instance").exists()
 
 
@@ -322,21 +428,36 @@ def test_several_first_commands_at_once_are_safe(program: Callable[..., Any], tm
 
 
 def test_a_terminal_is_asked_twice(program: Callable[..., Any], tmp_path: Path) -> None:
+    seen = at_a_terminal(program, "password", "Password: ", "correct horse", "is set")
+
+    assert "correct horse" not in seen
+    assert Store(tmp_path / "instance" / "afterbeep.db").read(logins.password_hash)
+
+
+def test_a_terminal_is_asked_for_a_pin_that_may_be_empty(program: Callable[..., Any], tmp_path: Path) -> None:
+    store = Store(tmp_path / "instance" / "afterbeep.db")
+
+    assert "123456" not in at_a_terminal(program, "pin", "PIN: ", "123456", "is set")
+    assert store.read(pins.has_pin)
+    at_a_terminal(program, "pin", "PIN: ", "", "no PIN")
+    assert not store.read(pins.has_pin)
+
+
+def at_a_terminal(program: Callable[..., Any], command: str, prompt: str, secret: str, answer: str) -> str:
+    """Give a secret twice where it is asked for; what the terminal showed."""
     ours, theirs = pty.openpty()
-    process = program("password", stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True)
+    process = program(command, stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True)
     try:
         seen = ""
-        for prompt in ("Password: ", "Repeat"):
-            seen += _read_until(ours, prompt)
-            os.write(ours, b"correct horse\n")
-        seen += _read_until(ours, "is set")
+        for asked in (prompt, "Repeat"):
+            seen += _read_until(ours, asked)
+            os.write(ours, f"{secret}\n".encode())
+        seen += _read_until(ours, answer)
         assert process.wait(timeout=30) == 0
     finally:
         os.close(theirs)
         os.close(ours)
-
-    assert "correct horse" not in seen
-    assert Store(tmp_path / "instance" / "afterbeep.db").read(logins.password_hash)
+    return seen
 
 
 def _read_until(terminal: int, words: str) -> str:

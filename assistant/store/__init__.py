@@ -1,4 +1,4 @@
-"""What is kept: calls, turns, messages, preferences, callers, logins, greetings, in one SQLite file.
+"""What is kept: calls, messages, appointments, preferences, callers, logins, greetings, in one SQLite file.
 
 All SQL of the program is in this package. Its functions take `db` first and plain values after, and
 give plain values back; whoever is in the middle of a call reaches them through `Store`, which keeps
@@ -8,16 +8,22 @@ the disk away from the live audio:
     store.write(calls.begin, call_sid, ...)            through the one writer, waits for the commit
     store.put(calls.keep_turn, call_sid, turn, then=…) the same without waiting
 
-    schema.py        tables, migrations, opening the file
+    schema.py        opening the file, times as text
+    tables.py        every table, as migrations
     writer.py        Store, and the one writer that commits in batches
     calls.py         the life of a call's row, its turns, tool runs and recordings
     outcome.py       what came of a call, by rule (pure)
     messages.py      what callers leave for the owner
+    appointments.py  what callers have booked or asked for, in whichever calendar
+    events.py        the embedded calendar
+    google_link.py   the link with the owner's Google account, and what linking it needs meanwhile
+    feed.py          the secret in the address of the calendar's feed
     export.py        calls as the contract shows them
     preferences.py   what the owner may change while the program runs; working_hours.py reads one of them
     callers.py       what is kept about a number
     greetings.py     the sound of the first words, so that nobody has to wait for them
     logins.py        browsers that are logged in, the password's hash
+    pins.py          the keypad PIN's hash, and the tries at it
     housekeeping.py  backup, forget, prune
     recordings.py    sound on the disk
 """

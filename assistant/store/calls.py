@@ -198,12 +198,12 @@ def _record(db: Database, row: Mapping[str, Any]) -> rules.Record:
 
 
 def _booking(db: Database, call_sid: str) -> rules.Booking | None:
-    """The newest booking that succeeded."""
+    """The newest booking of the call that was not taken back in it."""
     runs = db.execute(
-        "SELECT arguments, result FROM tool_runs WHERE call_sid = ? AND name = 'add_event' AND refused = 0"
-        " ORDER BY id DESC", (call_sid,))  # fmt: skip
-    read = (rules.read_booking(orjson.loads(run[0]), orjson.loads(run[1])) for run in runs)
-    return next((booking for booking in read if booking is not None), None)
+        "SELECT name, arguments, result FROM tool_runs WHERE call_sid = ? AND refused = 0 AND name IN"
+        " ('add_event', 'move_event', 'cancel_event') ORDER BY id", (call_sid,))  # fmt: skip
+    read = ((str(run[0]), orjson.loads(run[1]), orjson.loads(run[2])) for run in runs)
+    return rules.last_booking(read)
 
 
 def status_of(db: Database, call_sid: str) -> Literal["unknown", "open", "ended"]:

@@ -22,13 +22,14 @@ import orjson
 from sqlite_utils import Database
 
 from assistant.errors import StoreError
-from assistant.store import callers, calls, logins, preferences
+from assistant.store import appointments, callers, calls, logins, pins, preferences
 from assistant.store.recordings import DIRECTORY
 from assistant.store.schema import as_text, open_database
 from assistant.store.writer import Store
 
 LONGEST_CALL = timedelta(hours=4)  # the phone company's own limit: an older row is no running call
 REMEMBERED = timedelta(days=90)  # how long the hash of a removed call keeps it from coming back
+LINKING = timedelta(days=1)  # after that, whoever began to link a calendar has given up
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,12 +41,16 @@ class Removed:
     messages: int = 0
     tool_runs: int = 0
     recordings: int = 0
+    bookings: int = 0
+    events: int = 0  # of the embedded calendar
+    in_google: int = 0  # appointments that are still there
     caller: bool = False
     traces: bool = False  # somebody is reading an older state: it is in the log file until the next prune
 
     def __str__(self) -> str:
         counted = {"call": self.calls, "turn": self.turns, "message": self.messages,
-                   "tool run": self.tool_runs, "recording": self.recordings}  # fmt: skip
+                   "tool run": self.tool_runs, "recording": self.recordings, "booking": self.bookings,
+                   "calendar event": self.events}  # fmt: skip
         parts = [f"{number} {word}{'' if number == 1 else 's'}" for word, number in counted.items() if number]
         return ", ".join(parts + ["the caller's entry"] * self.caller) or "nothing"
 
@@ -85,7 +90,8 @@ def _copy(source: Path, target: Path) -> None:
 
 
 def forget(store: Store, instance: Path, number: str, *, now: datetime | None = None) -> Removed:
-    """Remove a caller everywhere: calls with all that was said, recordings, what is kept about the number.
+    """Remove a caller everywhere: calls with all that was said, recordings, appointments, what is kept about
+    the number. What is in Google Calendar is left there, and counted.
 
     `number`: as `calls.from_number` has it. Raises StoreError while a call from it is running.
     """
@@ -101,7 +107,11 @@ def forget(store: Store, instance: Path, number: str, *, now: datetime | None = 
 
 def is_on_file(store: Store, number: str) -> bool:
     """Whether there is anything of this number, written exactly so."""
-    return bool(store.read(_calls_from, number)) or store.read(callers.standing, number) != _NOBODY
+    return (
+        bool(store.read(_calls_from, number))
+        or store.read(callers.standing, number) != _NOBODY
+        or store.read(appointments.is_on_file, number)
+    )
 
 
 _NOBODY = {"name": None, "standing": "stranger"}
@@ -117,34 +127,39 @@ def _is_running(call: dict[str, Any], now: datetime) -> bool:
 
 def _forget(db: Database, number: str, sids: list[str], now: datetime) -> Removed:
     removed = _remove_calls(db, sids, now)
-    return Removed(*removed, caller=callers.remove(db, number))
+    pins.forget(db, sids)
+    booked = appointments.forget(db, number, sids)
+    return replace(removed, **booked._asdict(), caller=callers.remove(db, number))
 
 
-def _remove_calls(db: Database, sids: list[str], now: datetime) -> tuple[int, int, int, int, int]:
-    """Remove calls; how many of them, and of their turns, messages, tool runs and recordings."""
+def _remove_calls(db: Database, sids: list[str], now: datetime) -> Removed:
+    """Remove calls, with their turns, messages, tool runs and recordings."""
     listed = (orjson.dumps(sids).decode(),)
     tables = ("calls", "turns", "messages", "tool_runs", "recordings")
-    counts = [
-        int(db.execute(f"SELECT count(*) FROM {table} WHERE call_sid IN (SELECT value FROM json_each(?))",  # noqa: S608
-                       listed).fetchone()[0])
+    counts: dict[str, Any] = {
+        table: int(db.execute(
+            f"SELECT count(*) FROM {table} WHERE call_sid IN (SELECT value FROM json_each(?))",  # noqa: S608
+            listed).fetchone()[0])
         for table in tables
-    ]  # fmt: skip
+    }  # fmt: skip
     for sid in sids:
         calls.remove(db, sid, now)
-    return counts[0], counts[1], counts[2], counts[3], counts[4]
+    return Removed(**counts)
 
 
 # --- retention ---------------------------------------------------------------
 
 
 def prune(store: Store, instance: Path, *, now: datetime | None = None) -> Removed:
-    """Apply the retention preferences now: old calls go whole, old sound goes from calls that stay."""
+    """Apply the retention preferences now: old calls and appointments go whole, old sound goes from calls
+    that stay. An appointment is as old as its end, however long ago it was made."""
     now = now or datetime.now(UTC)
     kept = store.read(preferences.load)
-    old_calls = store.read(_ended_before, _cut(now, kept.retention_days_text))
+    too_old = _cut(now, kept.retention_days_text)
+    old_calls = store.read(_ended_before, too_old)
     quiet_calls = store.read(_ended_before, _cut(now, kept.retention_days_audio), with_sound=True)
     _remove_files(store, instance, [*old_calls, *quiet_calls])
-    removed = store.write(_prune, old_calls, quiet_calls, now)
+    removed = store.write(_prune, old_calls, quiet_calls, too_old, now)
     if kept.retention_days_audio:
         known = store.read(_files)
         store.in_pool(_remove_strays, instance, known, _cut(now, kept.retention_days_audio).timestamp())
@@ -153,7 +168,7 @@ def prune(store: Store, instance: Path, *, now: datetime | None = None) -> Remov
 
 
 def _cut(now: datetime, days: int) -> datetime:
-    """Calls that began before this are too old. 0 days: nothing is."""
+    """What is from before this is too old. 0 days: nothing is."""
     return now - timedelta(days=days) if days else datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -167,13 +182,18 @@ def _ended_before(db: Database, cut: datetime, *, with_sound: bool = False) -> l
     return [str(row[0]) for row in found]
 
 
-def _prune(db: Database, old_calls: list[str], quiet_calls: list[str], now: datetime) -> Removed:
+def _prune(
+    db: Database, old_calls: list[str], quiet_calls: list[str], too_old: datetime, now: datetime
+) -> Removed:
     listed = (orjson.dumps(quiet_calls).decode(),)
     removed = _remove_calls(db, old_calls, now)
     silenced = db.execute("DELETE FROM recordings WHERE call_sid IN (SELECT value FROM json_each(?))", listed)
+    booked = appointments.prune(db, too_old)
     logins.prune(db, now=now)
+    pins.prune(db, now)
     db.execute("DELETE FROM gone_calls WHERE gone_at < ?", (as_text(now - REMEMBERED),))
-    return Removed(*removed[:4], recordings=removed[4] + silenced.rowcount)
+    db.execute("DELETE FROM google_states WHERE made_at < ?", (as_text(now - LINKING),))
+    return replace(removed, recordings=removed.recordings + silenced.rowcount, **booked._asdict())
 
 
 # --- files -------------------------------------------------------------------

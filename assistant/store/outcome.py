@@ -7,8 +7,8 @@ day; the rule stays for the calls no model saw.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 LONGEST_SUMMARY = 500
@@ -100,6 +100,28 @@ def one_line(text: str, most: int = LONGEST_SUMMARY) -> str:
     if len(text) <= most:
         return text
     return text[: most - 1].rsplit(" ", 1)[0].rstrip(" ,.;:") + "…"
+
+
+def last_booking(runs: Iterable[tuple[str, Mapping[str, Any], Mapping[str, Any]]]) -> Booking | None:
+    """What a call's tool runs (name, arguments, result; in order) have left of bookings: the newest.
+
+    One that was moved on the same call has its new time, one that was cancelled on it never was.
+    """
+    made: dict[str, Booking] = {}
+    for n, (name, arguments, result) in enumerate(runs):
+        event_id = str(result.get("event_id") or arguments.get("event_id") or n)
+        if name == "add_event" and (booking := read_booking(arguments, result)) is not None:
+            made[event_id] = booking
+        elif name == "move_event" and event_id in made and (when := _said(result.get("moved"))):
+            made[event_id] = replace(made[event_id], when=when)
+        elif name == "cancel_event" and _said(result.get("cancelled")):
+            made.pop(event_id, None)
+    return next(reversed(made.values()), None)
+
+
+def _said(slot: Any) -> str:
+    """A time in words, as tools answer it."""
+    return str(slot.get("say", "")) if isinstance(slot, Mapping) else ""
 
 
 def read_booking(arguments: Mapping[str, Any], result: Mapping[str, Any]) -> Booking | None:

@@ -1,4 +1,4 @@
-"""Tables, migrations, and the one way to open the database.
+"""The one way to open the database, and times as it keeps them.
 
 The file is in WAL mode with `synchronous=FULL`: readers never wait for the writer, and what was
 committed survives the loss of power. `secure_delete` overwrites what is deleted, because words of
@@ -18,15 +18,13 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
-from sqlite_utils import Database, Migrations
+from sqlite_utils import Database
 
 from assistant.errors import StoreBusy, StoreError
+from assistant.store.tables import SCHEMA_VERSION, migrations
 
-SCHEMA_VERSION = 2  # one more with every migration
 BUSY_S = 1.0  # how long one statement waits for another process's lock
 MIGRATION_BUSY_S = 10.0
-
-migrations = Migrations("afterbeep")
 
 
 def open_database(path: Path | str, *, busy_s: float = BUSY_S) -> Database:
@@ -164,136 +162,3 @@ def as_text(at: datetime) -> str:
 def as_time(text: str) -> datetime:
     """The other way."""
     return datetime.fromisoformat(text)
-
-
-@migrations()
-def first_tables(db: Database) -> None:
-    """Calls and what was said in them; what the owner set; who is logged in."""
-    for statement in FIRST_TABLES.split(";\n"):
-        if statement.strip():
-            db.execute(statement)
-
-
-# Numbers are E.164 (or a sip: URI, or as they came), times UTC ISO 8601, `_ms` count from the stream's
-# start. `n` keeps its value through a VACUUM, which a bare rowid does not. An `id` that is ours alone
-# is an integer; the outside's identifiers are kept as they came.
-FIRST_TABLES = """
-CREATE TABLE calls (
-  n INTEGER PRIMARY KEY,
-  call_sid TEXT NOT NULL UNIQUE,
-  direction TEXT NOT NULL,
-  from_number TEXT,
-  to_number TEXT,
-  forwarded_from TEXT,
-  caller_name TEXT,
-  trust TEXT NOT NULL DEFAULT 'stranger' CHECK (trust IN ('stranger', 'known', 'owner')),
-  stir_verstat TEXT,
-  started_at TEXT NOT NULL,
-  answered_at TEXT,
-  ended_at TEXT,
-  ended_because TEXT CHECK (ended_because IN ('caller_hung_up', 'assistant_ended', 'owner_ended',
-    'transferred', 'owner_took_over', 'silence', 'time_limit', 'model_failed', 'line_lost', 'shut_down',
-    'interrupted', 'rejected')),
-  end_settled INTEGER NOT NULL DEFAULT 0 CHECK (end_settled IN (0, 1)),
-  outcome TEXT CHECK (outcome IN ('message', 'booked', 'transferred', 'answered_by_owner', 'talked',
-    'no_message', 'voicemail', 'blocked', 'missed')),
-  summary TEXT,
-  blocked INTEGER NOT NULL DEFAULT 0 CHECK (blocked IN (0, 1)),
-  owner_accepted INTEGER NOT NULL DEFAULT 0 CHECK (owner_accepted IN (0, 1)),
-  had_stream INTEGER NOT NULL DEFAULT 0 CHECK (had_stream IN (0, 1)),
-  voicemail_offered INTEGER NOT NULL DEFAULT 0 CHECK (voicemail_offered IN (0, 1)),
-  usage TEXT CHECK (usage IS NULL OR json_valid(usage)),
-  cost_usd REAL NOT NULL DEFAULT 0,
-  first_sound_ms INTEGER,
-  response_ms TEXT NOT NULL DEFAULT '[]' CHECK (json_valid(response_ms)),
-  CHECK ((ended_at IS NULL) = (outcome IS NULL)),
-  CHECK (ended_at IS NULL OR ended_because IS NOT NULL)
-) STRICT;
-CREATE INDEX calls_by_start ON calls (started_at, n);
-CREATE INDEX calls_by_caller ON calls (from_number, started_at);
-CREATE INDEX calls_by_end ON calls (ended_at);
-CREATE TABLE turns (
-  id INTEGER PRIMARY KEY,
-  call_sid TEXT NOT NULL REFERENCES calls (call_sid) ON DELETE CASCADE,
-  item_id TEXT NOT NULL,
-  position REAL NOT NULL,
-  speaker TEXT NOT NULL CHECK (speaker IN ('caller', 'assistant')),
-  text TEXT NOT NULL,
-  heard_text TEXT NOT NULL,
-  interrupted INTEGER NOT NULL CHECK (interrupted IN (0, 1)),
-  started_ms INTEGER NOT NULL,
-  ended_ms INTEGER NOT NULL,
-  heard_ms INTEGER NOT NULL,
-  UNIQUE (call_sid, item_id)
-) STRICT;
-CREATE TABLE tool_runs (
-  id INTEGER PRIMARY KEY,
-  call_sid TEXT NOT NULL REFERENCES calls (call_sid) ON DELETE CASCADE,
-  tool_call_id TEXT NOT NULL,
-  name TEXT NOT NULL,
-  arguments TEXT NOT NULL CHECK (json_valid(arguments)),
-  result TEXT NOT NULL CHECK (json_valid(result)),
-  refused INTEGER NOT NULL CHECK (refused IN (0, 1)),
-  started_ms INTEGER NOT NULL,
-  took_ms INTEGER NOT NULL,
-  UNIQUE (call_sid, tool_call_id)
-) STRICT;
-CREATE TABLE messages (
-  id INTEGER PRIMARY KEY,
-  call_sid TEXT NOT NULL REFERENCES calls (call_sid) ON DELETE CASCADE,
-  name TEXT,
-  callback_number TEXT,
-  text TEXT NOT NULL,
-  urgency TEXT NOT NULL CHECK (urgency IN ('low', 'normal', 'high')),
-  created_at TEXT NOT NULL
-) STRICT;
-CREATE INDEX messages_by_call ON messages (call_sid, id);
-CREATE TABLE recordings (
-  id INTEGER PRIMARY KEY,
-  call_sid TEXT NOT NULL REFERENCES calls (call_sid) ON DELETE CASCADE,
-  kind TEXT NOT NULL CHECK (kind IN ('call', 'voicemail')),
-  file TEXT NOT NULL,
-  seconds REAL NOT NULL,
-  recording_sid TEXT UNIQUE,
-  UNIQUE (call_sid, file)
-) STRICT;
-CREATE TABLE gone_calls (
-  sid_hash TEXT PRIMARY KEY,
-  gone_at TEXT NOT NULL
-) STRICT, WITHOUT ROWID;
-CREATE TABLE callers (
-  number TEXT PRIMARY KEY,
-  name TEXT,
-  standing TEXT NOT NULL CHECK (standing IN ('stranger', 'known', 'blocked'))
-) STRICT, WITHOUT ROWID;
-CREATE TABLE preferences (
-  name TEXT PRIMARY KEY,
-  value TEXT NOT NULL
-) STRICT, WITHOUT ROWID;
-CREATE TABLE logins (
-  login_id TEXT PRIMARY KEY,
-  created_at TEXT NOT NULL,
-  last_seen_at TEXT NOT NULL,
-  user_agent TEXT NOT NULL
-) STRICT, WITHOUT ROWID;
-CREATE TABLE house (
-  name TEXT PRIMARY KEY,
-  value TEXT NOT NULL
-) STRICT, WITHOUT ROWID;
-"""
-
-
-@migrations()
-def kept_greetings(db: Database) -> None:
-    """The sound of the first words. A higher id was kept later."""
-    db.execute("""
-CREATE TABLE greetings (
-  id INTEGER PRIMARY KEY,
-  text TEXT NOT NULL,
-  voice TEXT NOT NULL,
-  model TEXT NOT NULL,
-  disclosure TEXT NOT NULL,
-  payload BLOB NOT NULL,
-  made_at TEXT NOT NULL,
-  UNIQUE (text, voice, model, disclosure)
-) STRICT""")

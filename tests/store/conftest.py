@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from assistant.store import Store, calls
+from assistant.store import Store, appointments, calls
+from assistant.store.appointments import Booking
 
 NINE = datetime(2026, 11, 21, 9, 0, tzinfo=UTC)
 
@@ -65,3 +66,29 @@ def turn() -> Callable[..., dict[str, Any]]:
         return {"item_id": item_id, "text": text, "position": position, "speaker": speaker, **whole, **rest}
 
     return turn
+
+
+@pytest.fixture
+def ask(store: Store) -> Callable[..., Booking]:
+    """A caller asks for half an hour: `ask("CA1", at=…, status="requested")`."""
+
+    def ask(call_sid: str = "CA1", *, at: datetime = NINE, minutes: int = 30, **facts: Any) -> Booking:
+        wish = {
+            "call_sid": call_sid,
+            "tool_call_id": "call_1",
+            "number": "+12025550123",
+            "trust": "stranger",
+            "caller_name": "Ana",
+            "title": "About the roof",
+            "start": at,
+            "end": at + timedelta(minutes=minutes),
+            "timezone": "Europe/Berlin",
+            "status": "requested",
+            "calendar": "",
+            "event_id": f"event-of-{call_sid}",
+            "clear": None,
+            "now": NINE,
+        }
+        return store.write(appointments.hold, **{**wish, **facts})
+
+    return ask

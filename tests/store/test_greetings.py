@@ -12,7 +12,7 @@ import pytest
 
 from assistant.store import Database, Store, greetings, housekeeping, open_database, preferences
 from assistant.store.greetings import MOST_KEPT, GreetingKey, Kept
-from assistant.store.schema import migrations
+from assistant.store.tables import migrations
 
 KEY = GreetingKey("Hello, this is Kim's assistant.", "marin", "gpt-realtime-2.1", "This call is recorded.")
 SOUND = bytes(range(256)) * 30

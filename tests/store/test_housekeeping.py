@@ -14,8 +14,24 @@ from typing import Any
 import pytest
 
 from assistant.errors import StoreError
-from assistant.store import Store, callers, calls, export, housekeeping, logins, messages, preferences
+from assistant.store import (
+    Database,
+    Store,
+    appointments,
+    callers,
+    calls,
+    events,
+    export,
+    housekeeping,
+    logins,
+    messages,
+    pins,
+    preferences,
+)
+from assistant.store.appointments import Booking
+from assistant.store.events import Entry
 from assistant.store.housekeeping import Removed, backup, forget, prune
+from assistant.store.schema import as_text
 
 ANA = "+12025550123"
 SAM = "+12025550124"
@@ -63,6 +79,31 @@ def a_call(
         return file
 
     return a_call
+
+
+@pytest.fixture
+def book(store: Store, ask: Callable[..., Booking]) -> Callable[..., Booking]:
+    """A booking that is in the embedded calendar."""
+
+    def book(call_sid: str, at: datetime, **facts: Any) -> Booking:
+        booked = ask(call_sid, at=at, status="booked", calendar="embedded", **facts)
+        store.write(events.add, entry_of(booked))
+        return booked
+
+    return book
+
+
+def entry_of(booking: Booking) -> Entry:
+    """As the calendar has it."""
+    return Entry(
+        booking.event_id, booking.start, booking.end, "UTC", booking.title, call_sid=booking.call_sid
+    )
+
+
+def in_the_calendar(store: Store, nine: datetime) -> list[str]:
+    """The ids of all events."""
+    found = store.read(events.between, (nine - 9999 * DAY, nine + 9999 * DAY))
+    return [entry.event_id for entry in found]
 
 
 def raw(folder: Path) -> bytes:
@@ -211,6 +252,79 @@ def test_a_running_call_is_not_forgotten_under_its_feet(
     assert forget(store, path.parent, ANA, now=nine + DAY).calls == 2
 
 
+def test_a_forgotten_caller_s_appointments_go_with_their_events(
+    store: Store,
+    path: Path,
+    a_call: Callable[..., Path],
+    ask: Callable[..., Booking],
+    book: Callable[..., Booking],
+    nine: datetime,
+) -> None:
+    a_call("CA1", ANA, nine)
+    a_call("CA2", SAM, nine)
+    title = CANARY.decode()
+    book("CA1", nine + 10 * DAY, title=title, caller_name=title)
+    book("CA0", nine + 11 * DAY, title=title)  # its call has been pruned
+    ask("CA1", at=nine + 12 * DAY, tool_call_id="call_2", event_id="e2", title=title)
+    sams = book("CA2", nine + 10 * DAY + DAY / 2, number=SAM)
+    on_her_call = Entry("e3", nine, nine + DAY, "UTC", "Lunch", description=title, call_sid="CA1")
+    the_owner_s = Entry("e4", nine, nine + DAY, "UTC", "Holiday")
+    store.write(events.add, on_her_call)
+    store.write(events.add, the_owner_s)
+
+    removed = forget(store, path.parent, ANA)
+
+    assert (removed.calls, removed.bookings, removed.events, removed.in_google) == (1, 3, 3, 0)
+    assert str(removed).endswith(", 3 bookings, 3 calendar events")
+    assert store.read(appointments.made, nine) == [sams]
+    assert store.read(appointments.requests) == []
+    assert in_the_calendar(store, nine) == ["e4", sams.event_id]
+    assert CANARY not in raw(path.parent)
+
+
+def test_what_stays_in_google_is_counted(
+    store: Store, path: Path, ask: Callable[..., Booking], nine: datetime
+) -> None:
+    for n, status in enumerate(("booked", "unsure", "cancelled")):
+        ask(f"CA{n}", status=status, calendar="google")
+    ask("CA8", status="booked", calendar="google", number=SAM)
+    ask("CA9")
+
+    removed = forget(store, path.parent, ANA)
+
+    assert (removed.bookings, removed.events, removed.in_google) == (4, 0, 2)
+    assert [booking.number for booking in store.read(appointments.made, nine)] == [SAM]
+
+
+def test_who_has_only_an_appointment_is_on_file(
+    store: Store, ask: Callable[..., Booking], path: Path
+) -> None:
+    assert not housekeeping.is_on_file(store, "7378742833")
+    ask("CA1", number="7378742833")
+    assert housekeeping.is_on_file(store, "7378742833")
+
+    forget(store, path.parent, "7378742833")
+    assert not housekeeping.is_on_file(store, "7378742833")
+
+
+def test_tries_at_the_pin_are_forgotten_with_their_call(
+    store: Store, path: Path, a_call: Callable[..., Path], nine: datetime
+) -> None:
+    a_call("CA1", ANA, nine)
+    store.write(pins.set_pin_hash, "$argon2id$")
+    for sid in ("CA1", "CA2"):
+        store.write(pins.begin_try, sid, nine)
+
+    forget(store, path.parent, ANA)
+
+    assert rows(store, "SELECT call_sid FROM pin_tries") == ["CA2"]
+    assert store.read(pins.has_pin)
+
+
+def rows(store: Store, sql: str) -> list[Any]:
+    return store.read(lambda db: [row[0] for row in db.execute(sql)])
+
+
 def test_forgetting_nobody_removes_nothing(store: Store, path: Path) -> None:
     assert str(forget(store, path.parent, ANA)) == "nothing"
 
@@ -240,9 +354,60 @@ def test_old_calls_go_whole_and_old_sound_goes_alone(
     assert prune(store, path.parent, now=nine) == Removed()
 
 
-def test_nought_days_is_for_ever(
-    store: Store, path: Path, a_call: Callable[..., Path], nine: datetime
+def test_appointments_go_when_they_are_long_over(
+    store: Store,
+    path: Path,
+    a_call: Callable[..., Path],
+    ask: Callable[..., Booking],
+    book: Callable[..., Booking],
+    nine: datetime,
 ) -> None:
+    a_call("CA1", ANA, nine - 300 * DAY)
+    future = book("CA1", nine + DAY, now=nine - 300 * DAY)
+    kept = book("CA2", nine - 89 * DAY)
+    book("CA3", nine - 91 * DAY, title=CANARY.decode())
+    ask("CA4", at=nine - 91 * DAY)
+    ask("CA5", at=nine - 91 * DAY, status="booked", calendar="google")
+    moved = book("CA6", nine - 91 * DAY)
+    store.write(events.move, moved.event_id, (nine + 2 * DAY, nine + 3 * DAY), "UTC")
+    store.write(events.add, Entry("e9", nine - 400 * DAY, nine - 399 * DAY, "UTC", "The owner's own"))
+
+    removed = prune(store, path.parent, now=nine)
+
+    assert removed == Removed(calls=1, turns=1, messages=1, tool_runs=1, recordings=1, bookings=3, events=1)
+    assert sorted(rows(store, "SELECT id FROM bookings")) == [future.id, kept.id, moved.id]
+    assert in_the_calendar(store, nine) == ["e9", kept.event_id, future.event_id, moved.event_id]
+    assert CANARY not in raw(path.parent)
+    assert prune(store, path.parent, now=nine) == Removed()
+
+
+def test_links_nobody_finished_and_tries_that_do_not_count_go(
+    store: Store, path: Path, nine: datetime
+) -> None:
+    store.write(pins.set_pin_hash, "$argon2id$")
+    for hours in (25, 23):
+        at = nine - timedelta(hours=hours)
+        store.write(pins.begin_try, f"CA{hours}", at)
+        store.write(_begin_a_link, f"state-{hours}", as_text(at))
+
+    assert prune(store, path.parent, now=nine) == Removed()
+
+    assert rows(store, "SELECT call_sid FROM pin_tries") == ["CA23"]
+    assert rows(store, "SELECT state_hash FROM google_states") == ["state-23"]
+
+
+def _begin_a_link(db: Database, state_hash: str, made_at: str) -> None:
+    db.execute("INSERT INTO google_states VALUES (?, x'00', 'http://127.0.0.1/', ?)", (state_hash, made_at))
+
+
+def test_nought_days_is_for_ever(
+    store: Store,
+    path: Path,
+    a_call: Callable[..., Path],
+    book: Callable[..., Booking],
+    nine: datetime,
+) -> None:
+    book("CA1", nine - 5000 * DAY)
     store.write(preferences.set, "retention_days_text", "0")
     store.write(preferences.set, "retention_days_audio", "0")
     file = a_call("CA1", ANA, nine - 5000 * DAY)

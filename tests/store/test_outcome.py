@@ -8,6 +8,7 @@ from assistant.store.outcome import (
     IN_WORDS,
     Booking,
     Record,
+    last_booking,
     one_line,
     outcome,
     read_booking,
@@ -105,3 +106,33 @@ def test_a_booking_is_read_from_the_tool_s_answer(result: dict, booking: Booking
     asked = {"title": "Haircut", "date": "2026-12-01", "time": "14:00"}
 
     assert read_booking(asked, result) == booking
+
+
+def booked(say: str) -> dict[str, object]:
+    return {"ok": True, "status": "confirmed", "event_id": "e1", "booked": {"say": say}}
+
+
+ADDED = ("add_event", {"title": "Lunch"}, booked("Friday at one"))
+MOVED = ("move_event", {"event_id": "e1"}, {"ok": True, "moved": {"say": "Friday at two"}})
+ASKED = ("cancel_event", {"event_id": "e1"}, {"ok": True, "cancelled": False, "waits_for_key": "1"})
+CANCELLED = ("cancel_event", {"event_id": "e1"}, {"ok": True, "cancelled": {"say": "Friday at two"}})
+
+
+def test_a_booking_that_was_moved_on_the_same_call_has_its_new_time():
+    assert last_booking([ADDED, MOVED, ASKED]) == Booking("Lunch", "Friday at two")
+
+
+def test_a_booking_that_was_cancelled_on_the_same_call_never_was():
+    assert last_booking([ADDED, MOVED, ASKED, CANCELLED]) is None
+
+
+def test_somebody_elses_appointment_that_was_moved_is_no_booking_of_this_call():
+    assert last_booking([MOVED, CANCELLED]) is None
+
+
+def test_the_newest_of_several_bookings_counts():
+    later = {**booked("Monday at nine"), "event_id": "e2"}
+
+    assert last_booking([ADDED, ("add_event", {"title": "Dentist"}, later)]) == Booking(
+        "Dentist", "Monday at nine"
+    )

@@ -6,19 +6,17 @@ import sqlite3
 import stat
 import subprocess
 import sys
+from contextlib import closing
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
+from sqlite_utils import Database
 
 from assistant.errors import StoreError
-from assistant.store.schema import (
-    SCHEMA_VERSION,
-    as_text,
-    as_time,
-    migrations,
-    open_database,
-)
+from assistant.store import Store, appointments, pins, preferences
+from assistant.store.schema import as_text, as_time, open_database
+from assistant.store.tables import SCHEMA_VERSION, migrations
 
 
 def test_only_the_owner_can_read_the_files(path: Path) -> None:
@@ -49,6 +47,76 @@ def test_the_version_counts_the_migrations(path: Path) -> None:
     assert len(migrations.applied(db)) == SCHEMA_VERSION
     assert migrations.pending(db) == []
     db.close()
+
+
+def test_a_database_from_before_the_calendar_gets_its_tables_and_keeps_the_rest(
+    path: Path, nine: datetime
+) -> None:
+    path.parent.mkdir()
+    with closing(sqlite3.connect(path, isolation_level=None)) as old:
+        migrations.apply(Database(old), stop_before="calendar_and_pin")
+        old.execute("PRAGMA user_version = 2")
+        old.execute("INSERT INTO preferences VALUES ('owner_name', 'Kim')")
+
+    store = Store(path)
+
+    assert store.read(preferences.get, "owner_name") == "Kim"
+    assert store.read(appointments.requests) == []
+    store.write(pins.set_pin_hash, "$argon2id$...")
+    assert store.write(pins.begin_try, "CA1", nine) == "$argon2id$..."
+    assert _tables(path) >= {"events", "bookings", "google_link", "google_states", "pin_tries"}
+    assert _schema_of_a_new_one(path.with_name("new.db")) == _schema(path)
+
+
+def _tables(path: Path) -> set[str]:
+    return {name for name, _ in _schema(path)}
+
+
+def _schema(path: Path) -> set[tuple[str, str]]:
+    with closing(sqlite3.connect(path)) as connection:
+        return set(connection.execute("SELECT name, sql FROM sqlite_master"))
+
+
+def _schema_of_a_new_one(path: Path) -> set[tuple[str, str]]:
+    open_database(path).close()
+    return _schema(path)
+
+
+def test_a_migration_that_fails_changes_nothing(path: Path) -> None:
+    path.parent.mkdir()
+    with closing(sqlite3.connect(path, isolation_level=None)) as old:
+        migrations.apply(Database(old), stop_before="calendar_and_pin")
+        old.execute("PRAGMA user_version = 2")
+        old.execute("CREATE TABLE pin_tries (mine TEXT)")  # the last of the new tables is in the way
+    before = _schema(path)
+
+    with pytest.raises(StoreError, match="pin_tries"):
+        open_database(path)
+    assert _schema(path) == before
+
+
+def test_what_is_impossible_cannot_be_kept(path: Path) -> None:
+    at = ("2026-11-21T09:00:00.000Z", "2026-11-21T10:00:00.000Z")
+    booking = (
+        "INSERT INTO bookings (call_sid, tool_call_id, trust, caller_name, title, starts_at, ends_at,"
+        " timezone, status, calendar, event_id, created_at, settled_at)"
+        " VALUES ('CA1', 'call_1', 'known', '', 'Roof', ?, ?, 'UTC', ?, '', 'e', ?, ?)"
+    )
+    event = "INSERT INTO events VALUES ('e', ?, ?, 'UTC', 'Roof', '', 'confirmed', 0, NULL)"
+
+    with closing(open_database(path)) as db:
+        for wrong in (
+            (*at, "requested", at[0], at[0]),  # held and settled
+            (*at, "booked", at[0], None),  # settled, nobody knows when
+            (*reversed(at), "requested", at[0], None),  # over before it begins
+            (*at, "forgotten", at[0], None),
+        ):
+            with pytest.raises(sqlite3.IntegrityError, match="CHECK"):
+                db.execute(booking, wrong)
+        with pytest.raises(sqlite3.IntegrityError, match="CHECK"):
+            db.execute(event, (at[0], at[0]))
+        db.execute(booking, (*at, "booked", at[0], at[0]))
+        db.execute(event, at)
 
 
 def test_a_database_of_a_newer_version_is_refused_and_left_alone(path: Path) -> None:

@@ -1,0 +1,9 @@
+"""The owner's time: what is free, what is on, and who may put something there.
+
+diary.py     the diary as tools and pages know it, whatever keeps it: bookings, requests, undo
+outlook.py   the part of it that only looks: what is free for whom, what is on
+slots.py     free spans, working hours, zones and their clock changes (pure)
+events.py    an event, and what every calendar can do
+local.py     the embedded calendar, in the program's own database
+google/      Google Calendar: the link with the owner's account, and the appointments there
+"""
