@@ -2,7 +2,8 @@
 
 diary.py     the diary as tools and pages know it, whatever keeps it: bookings, requests, undo
 outlook.py   the part of it that only looks: what is free for whom, what is on
-slots.py     free spans, working hours, zones and their clock changes (pure)
+slots.py     free spans, working hours, what to suggest (pure)
+clock.py     dates and times as they are said, and the instants they are (pure)
 events.py    an event, and what every calendar can do
 local.py     the embedded calendar, in the program's own database
 google/      Google Calendar: the link with the owner's account, and the appointments there

@@ -33,7 +33,7 @@ from typing import TextIO
 
 import uvloop
 
-from tests.bench import barge_in, crowd, echo, first_sound, hub, sound, start, talk
+from tests.bench import barge_in, crowd, echo, find_times, first_sound, hub, sound, start, talk
 from tests.bench.bench import Bench
 from tests.bench.load import Load
 from tests.bench.rows import Row, table
@@ -48,6 +48,7 @@ SECTIONS: dict[str, Callable[[Bench], Awaitable[list[Row]]]] = {
     "first-sound": first_sound.rows,
     "hub": hub.rows,
     "sound": sound.rows,
+    "find-times": find_times.rows,
     "start": start.rows,
 }
 

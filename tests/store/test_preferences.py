@@ -148,7 +148,7 @@ def test_typed_values_are_ready_to_use(store: Store) -> None:
     loaded = store.read(preferences.load)
 
     assert (loaded.record_audio, loaded.daily_budget_usd, loaded.ring_seconds) == (False, 2.0, 15)
-    assert loaded.open_hours[0].end == 17 * 60
+    assert loaded.open_hours.week[0].end == 17 * 60
     assert loaded.zone.key == loaded.timezone
 
 
