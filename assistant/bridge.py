@@ -65,7 +65,7 @@ class Bridge:
 
     connect: makes a new, unopened session of the model; session: the first one, where it has been opened
     before the caller was there. recorder: None when nothing is recorded. keep_greeting: makes the sound of
-    the opening durable.
+    the opening durable. check_pin: whether these digits are the owner's PIN; None: nothing is.
     """
 
     def __init__(
@@ -82,6 +82,7 @@ class Bridge:
         *,
         session: ModelSide | None = None,
         keep_greeting: Callable[[bytes], None] | None = None,
+        check_pin: Callable[[str], bool] | None = None,
     ) -> None:
         self.call_sid = call_sid
         self.clock = clock or CallClock()
@@ -92,12 +93,14 @@ class Bridge:
         self._line_lost = False
         self._says_something = False  # and the phone's side still holds it back
         self._toolbox = toolbox
+        self._check_pin = check_pin
         self._keeping = Keeping(call_sid, store, live, self.clock, recorder, keep_greeting)
         self._inbox = Inbox(self._take, self.clock)
         self._model: ModelSide | None = None
         self._names = Names(1)
         self._sessions: list[ModelSide] = []
-        self._tools: list[threading.Thread] = []
+        self._beside: list[threading.Thread] = []
+        self._to_confirm: dict[str, str] = {}  # names of tools that wait for a key, by tool_call_id
         self._over = threading.Event()
 
     # --- from outside --------------------------------------------------------
@@ -276,16 +279,48 @@ class Bridge:
 
     # --- tools ---------------------------------------------------------------
 
+    def _declare_tools(self, command: do.DeclareTools) -> None:
+        self._to_model(do.DeclareTools(tuple(self._toolbox.declared())))
+
     def _run_tool(self, command: do.RunTool) -> None:
-        thread = threading.Thread(target=self._tool, args=(command,), name="tool", daemon=True)
-        self._tools.append(thread)
+        self._run_beside(self._tool, command)
+
+    def _confirm_tool(self, command: do.ConfirmTool) -> None:
+        self._run_beside(self._confirmed_tool, command)
+
+    def _check(self, command: do.CheckPin) -> None:
+        self._run_beside(self._pin, command)
+
+    def _run_beside(self, work: Callable[[Any], None], command: do.Command) -> None:
+        thread = threading.Thread(target=work, args=(command,), name="tool", daemon=True)
+        self._beside.append(thread)
         thread.start()
 
     def _tool(self, command: do.RunTool) -> None:
         started_ms = self.clock()
-        result = self._toolbox.run(command.name, command.arguments)
+        result = self._toolbox.run(command.name, command.arguments, command.tool_call_id)
+        if isinstance(result.then, ev.ThenConfirm):
+            self._to_confirm[command.tool_call_id] = command.name
         self._keeping.tool_run(command, result, started_ms)
         self.put(ev.ToolFinished(command.tool_call_id, result.output, result.then, at_ms=self.clock()))
+
+    def _confirmed_tool(self, command: do.ConfirmTool) -> None:
+        started_ms = self.clock()
+        name = self._to_confirm.pop(command.tool_call_id)
+        result = self._toolbox.confirm(command.tool_call_id)
+        run = do.RunTool(f"{command.tool_call_id}/confirmed", name, "")
+        self._keeping.tool_run(run, result, started_ms)
+        self.put(ev.ToolConfirmed(command.tool_call_id, name, result.output, at_ms=self.clock()))
+
+    def _pin(self, command: do.CheckPin) -> None:
+        granted = False
+        try:
+            if self._check_pin is not None and self._check_pin(command.digits):
+                # Before the call knows: whatever it asks for then is the owner's.
+                self._toolbox.raise_to_owner()
+                granted = True
+        finally:
+            self.put(ev.PinChecked(granted, at_ms=self.clock()))
 
     # --- timers ----------------------------------------------------------------
 
@@ -300,7 +335,7 @@ class Bridge:
     def _finish(self) -> None:
         """Words and tool runs are kept before the end, so that it is complete."""
         deadline = time.monotonic() + TOOLS_JOIN_S
-        for thread in self._tools:
+        for thread in self._beside:
             thread.join(max(0.0, deadline - time.monotonic()))
         self._keeping.finish(self._call.ended_because or "model_failed", self._sessions)
 
@@ -327,9 +362,12 @@ _CARRY_OUT: dict[type[do.Command], Callable[[Bridge, Any], None]] = {
     do.RemindModel: Bridge._to_model,
     do.TellGreeting: Bridge._to_model,
     do.DeleteItem: Bridge._to_model,
+    do.DeclareTools: Bridge._declare_tools,
     do.ConnectModel: Bridge._open_session,
     do.CloseModel: Bridge._close_model,
     do.RunTool: Bridge._run_tool,
+    do.ConfirmTool: Bridge._confirm_tool,
+    do.CheckPin: Bridge._check,
     do.StartTimer: Bridge._start_timer,
     do.StopTimer: Bridge._stop_timer,
 }

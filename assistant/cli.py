@@ -156,8 +156,10 @@ def pin() -> None:
         _store().write(pins.set_pin_hash, None)
         click.echo("There is no PIN now: nobody is the owner on the telephone.")
         return
-    if not re.fullmatch("[0-9]{6,8}", chosen):  # \d would let in digits that no keypad has
-        raise click.ClickException("a PIN has 6 to 8 digits, and nothing else; an empty line removes it")
+    if not re.fullmatch(f"[0-9]{{{pins.SHORTEST},{pins.LONGEST}}}", chosen):  # \d: digits no keypad has
+        raise click.ClickException(
+            f"a PIN has {pins.SHORTEST} to {pins.LONGEST} digits, and nothing else; an empty line removes it"
+        )
     _store().write(pins.set_pin_hash, _hashed(chosen))
     click.echo("The PIN is set.")
 

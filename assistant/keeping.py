@@ -91,6 +91,11 @@ class Keeping:
         if self._recorder is not None:
             self._recorder.caller(command.payload, command.at_ms)
 
+    def silence_caller(self, command: do.SilenceRecording) -> None:
+        """The caller's last sound must not be on the recording."""
+        if self._recorder is not None:
+            self._recorder.silence_caller(command.length_ms)
+
     def heard_sound(self, command: do.RecordHeard) -> None:
         """The assistant's, as far as it was heard, on the recording."""
         if self._recorder is not None:
@@ -161,4 +166,5 @@ KEEP: dict[type[do.Command], Callable[[Keeping, Any], None]] = {
     do.KeepGreeting: Keeping.greeting,
     do.RecordCaller: Keeping.caller_sound,
     do.RecordHeard: Keeping.heard_sound,
+    do.SilenceRecording: Keeping.silence_caller,
 }

@@ -2,7 +2,8 @@
 
 A caller ID is a claim. It may be withheld (as a word, or as a number that spells one on a keypad), a SIP
 address, or anything a foreign exchange has put there; it proves nobody. So it decides which number a call
-is kept under and whether its caller counts as `known`, never more: the owner's level needs a PIN.
+is kept under and whether its caller counts as `known`, never more: the owner's level needs a PIN as well,
+typed on the keypad and compared in code (`owner_pin`).
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import Literal
 
 import phonenumbers
 
-Trust = Literal["stranger", "known"]
+Trust = Literal["stranger", "known", "owner"]
 
 LONGEST_RAW = 200
 WITHHELD_WORDS = frozenset(
@@ -117,6 +118,11 @@ def level(standing: str | None, stir_verstat: str | None) -> Trust:
     found = re.search(r"Validation-(Passed|Failed)(?:-([ABC]))?", stir_verstat or "", re.IGNORECASE)
     doubted = found is not None and (found[1].lower() == "failed" or (found[2] or "").upper() == "C")
     return "stranger" if doubted else "known"
+
+
+def may_type_pin(identity: str | None, owner_phone: str) -> bool:
+    """Whether a call shows the owner's number: then, and only then, its keys may open the PIN entry."""
+    return (identity or "").startswith("+") and same_number(identity, owner_phone)
 
 
 def is_diverted(stir_verstat: str | None) -> bool:

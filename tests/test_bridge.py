@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from assistant.bridge import Bridge
+from assistant.calendars.diary import Diary
 from assistant.call import commands as do
 from assistant.call import events as ev
 from assistant.call.machine import Call
@@ -25,9 +26,11 @@ from assistant.store import calls, export
 from assistant.store.recordings import CallRecorder
 from assistant.store.schema import as_time
 from assistant.store.writer import Store
-from assistant.tools.toolbox import Toolbox, ToolContext
+from assistant.tools.toolbox import Arguments, Tool, Toolbox, ToolContext, ToolResult
 
 SID = "CA" + "1" * 32
+PLAN = CallPlan(opening="Hello.")
+PIN_PLAN = CallPlan(opening="Hello.", keypad_pin=True, pin_right_ask="Right.", pin_wrong_ask="Wrong.")
 
 
 class Phone:
@@ -121,7 +124,15 @@ def reply(number: int, text: str, *calls: ev.ToolCall, ms: int = 200) -> list[ev
 class House:
     """Everything around one bridge."""
 
-    def __init__(self, tmp_path, *replies: list[ev.Event]) -> None:
+    def __init__(
+        self,
+        tmp_path,
+        *replies: list[ev.Event],
+        plan: CallPlan = PLAN,
+        tools=None,
+        trust="stranger",
+        check_pin=None,
+    ) -> None:
         self.store = Store(tmp_path / "afterbeep.db")
         self.store.write(
             calls.begin, SID, direction="inbound", from_number="+12025550143", to_number="+12025550100",
@@ -132,10 +143,16 @@ class House:
         self.models: list[Model] = []
         self.replies = iter(replies)
         self.live = Live()
-        context = ToolContext(call_sid=SID, caller_number="+12025550143", trust="stranger", store=self.store)
+        context = ToolContext(
+            call_sid=SID, caller_number="+12025550143", trust="stranger", store=self.store,
+            diary=Diary(self.store),
+        )  # fmt: skip
+        self.toolbox = Toolbox(context, tools=tools)
+        if trust == "owner":
+            self.toolbox.raise_to_owner()
         self.bridge = Bridge(
-            SID, Call(CallPlan(opening="Hello.")), self.phone, self.connect, Toolbox(context), self.store,
-            self.live, CallRecorder(tmp_path / "recordings", SID),
+            SID, Call(plan), self.phone, self.connect, self.toolbox, self.store,
+            self.live, CallRecorder(tmp_path / "recordings", SID), check_pin=check_pin,
         )  # fmt: skip
         self.live_calls = LiveCalls()
         self.thread = threading.Thread(target=self.live_calls.serve, args=(self.bridge,), daemon=True)
@@ -151,6 +168,15 @@ class House:
     def hear(self, event: Callable[[int], ev.Event]) -> None:
         self.phone.coming.put(event)
 
+    def press(self, keys: str) -> None:
+        for key in keys:
+            self.hear(lambda at_ms, key=key: ev.CallerPressed(key, at_ms=at_ms))
+
+    def sent(self, kind: type[do.Command]) -> list:
+        """What the session in use has been sent of this kind."""
+        sent = self.models[-1].sent if self.models else []
+        return [command for command in sent if isinstance(command, kind)]
+
     def over(self) -> dict:
         self.thread.join(20)
         assert not self.thread.is_alive()
@@ -165,7 +191,7 @@ class House:
 
 @pytest.fixture
 def house(tmp_path):
-    return lambda *replies: House(tmp_path, *replies).begin()
+    return lambda *replies, **more: House(tmp_path, *replies, **more).begin()
 
 
 def hung_up(at_ms: int) -> ev.Event:
@@ -287,3 +313,117 @@ def test_a_fault_of_ours_closes_the_stream_and_keeps_the_call(tmp_path):
     assert not here.live_calls.has(SID)
     call = here.store.read(export.export_call, SID)
     assert call["ended_because"] == "model_failed"
+
+
+# --- the keypad ------------------------------------------------------------------
+
+ran: list[str] = []  # what the tool below has really done, in this test
+
+
+@pytest.fixture(autouse=True)
+def nothing_ran() -> None:
+    ran.clear()
+
+
+def ask_for_a_key(context: ToolContext, arguments: Arguments) -> ToolResult:
+    return ToolResult({"ok": True, "waits_for_key": "1"}, ev.ThenConfirm())
+
+
+def really_do_it(context: ToolContext, arguments: Arguments) -> ToolResult:
+    ran.append(f"{context.trust} {context.tool_call_id}")
+    return ToolResult({"ok": True, "cancelled": "Lunch"})
+
+
+CANCEL = Tool(
+    "cancel_event", "Cancels.", Arguments, ask_for_a_key, frozenset({"owner"}), confirmed=really_do_it
+)
+
+
+def test_the_right_pin_raises_the_level_before_the_model_is_told(house):
+    here = house(reply(1, "Hello."), reply(2, "Hello, owner."), plan=PIN_PLAN, tools=[CANCEL],
+                 check_pin=lambda digits: digits == "123456")  # fmt: skip
+    here.until(lambda: here.phone.played)
+    here.press("123456#")
+    here.until(lambda: here.sent(do.CreateReply)[1:])
+
+    assert here.toolbox.trust == "owner"
+    (declared,) = here.sent(do.DeclareTools)
+    assert [tool["name"] for tool in declared.tools] == ["cancel_event"]
+    assert here.sent(do.CreateReply)[1].ask == "Right."
+    here.hear(hung_up)
+    here.over()
+
+
+@pytest.mark.parametrize("check_pin", [None, lambda digits: False])
+def test_a_wrong_pin_changes_nothing(house, check_pin):
+    here = house(reply(1, "Hello."), reply(2, "No."), plan=PIN_PLAN, tools=[CANCEL], check_pin=check_pin)
+    here.until(lambda: here.phone.played)
+    here.press("123456#")
+    here.until(lambda: here.sent(do.CreateReply)[1:])
+
+    assert here.sent(do.CreateReply)[1].ask == "Wrong."
+    assert here.sent(do.DeclareTools) == []
+    assert here.toolbox.trust == "stranger"
+    here.hear(hung_up)
+    here.over()
+
+
+def test_digits_are_compared_beside_the_call(house):
+    go_on = threading.Event()
+    here = house(reply(1, "Hello."), plan=PIN_PLAN, check_pin=lambda digits: go_on.wait(10))
+    here.until(lambda: here.phone.played)
+    here.press("123456#")
+    here.hear(lambda at_ms: ev.CallerAudio(b"\x2a" * 160, at_ms, at_ms=at_ms))
+    here.until(lambda: here.sent(do.HearCaller))  # the call goes on
+    assert here.sent(do.DeclareTools) == []
+    go_on.set()
+    here.until(lambda: here.sent(do.DeclareTools))
+
+    assert here.sent(do.HearCaller)[0].payload == b"\xff" * 160
+    here.hear(hung_up)
+    here.over()
+
+
+def test_no_digit_is_kept_or_logged(house, caplog, tmp_path):
+    caplog.set_level("DEBUG")
+    here = house(reply(1, "Hello."), reply(2, "No."), plan=PIN_PLAN, check_pin=lambda digits: False)
+    here.until(lambda: here.phone.played)
+    here.press("864209#")
+    here.until(lambda: here.sent(do.CreateReply)[1:])
+    here.hear(hung_up)
+
+    assert "864209" not in str(here.over())
+    assert "864209" not in caplog.text + repr(here.models[0].sent)
+    assert not [file for file in tmp_path.rglob("*") if file.is_file() and b"864209" in file.read_bytes()]
+
+
+def test_what_a_key_confirms_is_run_once_kept_and_told(house):
+    here = house(
+        reply(1, "Hello.", ev.ToolCall("tc_1", "cancel_event", '{}')), reply(2, "Press 1 to cancel lunch."),
+        reply(3, "Done."), tools=[CANCEL], trust="owner",
+    )  # fmt: skip
+    here.until(lambda: here.sent(do.AnswerTool))
+    assert ran == []
+    here.press("11")
+    here.until(lambda: here.sent(do.ReportTool))
+    here.hear(hung_up)
+    call = here.over()
+
+    assert ran == ["owner tc_1"]
+    assert here.sent(do.ReportTool) == [
+        do.ReportTool("cancel_event", {"ok": True, "cancelled": "Lunch"}, confirmed=True)
+    ]
+    assert [(run["name"], run["result"]) for run in call["tool_runs"]] == [
+        ("cancel_event", {"ok": True, "waits_for_key": "1"}),
+        ("cancel_event", {"ok": True, "cancelled": "Lunch"}),
+    ]
+
+
+def test_what_was_confirmed_is_done_and_kept_though_the_caller_hangs_up(house):
+    here = house(reply(1, "Hello.", ev.ToolCall("tc_1", "cancel_event", "{}")), tools=[CANCEL], trust="owner")
+    here.until(lambda: here.sent(do.AnswerTool))
+    here.press("1")
+    here.hear(hung_up)
+
+    assert len(here.over()["tool_runs"]) == 2
+    assert ran == ["owner tc_1"]

@@ -1,10 +1,11 @@
 """One phone call without I/O: events in, commands out.
 
 events.py, commands.py     what can happen, and what is to be done about it: the words of all the others
-machine.py                 the call: the line, the keys, the end
+machine.py                 the call: the line, the end
 conversation.py            the call: what the model's side says
 floor.py                   whose turn it is
 plan.py                    what is settled before it begins
+keypad.py, pin.py          keys for the model, the owner's PIN, a yes that needs a hand
 voice.py, playback.py      what is said to the caller, and how much of it was heard
 opening.py, words.py       what is said first, and when two texts are the same words
 disclosure.py, notice.py   whether the caller knows that the call is recorded, and hears that to its end

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 
@@ -124,10 +124,24 @@ class AnswerTool(Command):
 
 @dataclass(frozen=True, slots=True)
 class ReportTool(Command):
-    """Tell a new session what a tool has answered that a lost one had asked for."""
+    """Tell the model what a tool has answered that its session has not asked for.
+
+    confirmed: the caller asked for it, by key; else a session that is lost did.
+    """
 
     name: str
     output: dict[str, Any]
+    confirmed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class DeclareTools(Command):
+    """Declare the tools this caller may use now, in place of those of before.
+
+    The call knows when, its surroundings know which: it leaves `tools` empty.
+    """
+
+    tools: tuple[dict[str, Any], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +164,20 @@ class RunTool(Command):
     tool_call_id: str
     name: str
     arguments: str
+
+
+@dataclass(frozen=True, slots=True)
+class ConfirmTool(Command):
+    """The caller has pressed the key a tool asked for: have it done. Comes back as ToolConfirmed."""
+
+    tool_call_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class CheckPin(Command):
+    """Compare what the caller typed with the owner's PIN, beside the call. Comes back as PinChecked."""
+
+    digits: str = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,6 +235,13 @@ class RecordCaller(Command):
 
     payload: bytes
     at_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class SilenceRecording(Command):
+    """The caller's last sound is for nobody: silence takes its place where it is not written yet."""
+
+    length_ms: int
 
 
 @dataclass(frozen=True, slots=True)

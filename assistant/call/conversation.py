@@ -18,6 +18,7 @@ from assistant.call.commands import Command, StartTimer, StopTimer
 from assistant.call.disclosure import Disclosure
 from assistant.call.ending import WENT_ON, Ending
 from assistant.call.floor import Floor
+from assistant.call.keypad import Keypad
 from assistant.call.notice import TIMER as NOTICE
 from assistant.call.notice import Notice
 from assistant.call.opening import Opening
@@ -36,7 +37,7 @@ RETRY_MS = 1_500  # a reply that failed is asked for once more
 class Conversation:
     """What the model's side of one call says, and what is done about it.
 
-    voice, session, ending, floor, parting: the parts that have to do with the line as well.
+    voice, session, ending, floor, keypad, parting: the parts that have to do with the line as well.
     """
 
     def __init__(self, plan: CallPlan) -> None:
@@ -50,6 +51,7 @@ class Conversation:
         self.ending = Ending(plan, self._replies, self.voice)
         self.session = Session(self._transcript, self.voice, self._replies, self._tools)
         self.floor = Floor(self._replies, self._tools, self.ending, self.session)
+        self.keypad = Keypad(plan, self.floor, self.ending, self.session, self._tools)
         self.parting = Parting(self._transcript, self.voice)
         self._spoke = False  # the active response has sounded
 
@@ -199,7 +201,8 @@ class Conversation:
         ours = self._replies.running
         if ours is not None and self._plan.opening and ours.say == self._plan.opening:
             self._opening.asked_of(event.response_id)
-        return [*self.floor.reply_is_due(), StopTimer("owed"), *self.floor.cancel_if_unwanted()]
+        commands = [*self.floor.reply_is_due(), StopTimer("owed"), *self.floor.cancel_if_unwanted()]
+        return commands + self.floor.take_up()
 
     def _reply_audio(self, event: ev.ReplyAudio) -> list[Command]:
         self.floor.reply_seen_ms = self.floor.now_ms
@@ -248,15 +251,28 @@ class Conversation:
             return []  # it has been answered
         if not self.session.ready:
             return self._put_off(event, run)
-        commands = [*self._tools.finished(event), *self._wish_for(event, run)]
+        return self._spoken_about([*self._tools.finished(event), *self._wish_for(event, run)])
+
+    def tool_confirmed(self, event: ev.ToolConfirmed) -> list[Command]:
+        """A tool that had asked the caller for a key has got it, and an answer."""
+        if not self._tools.awaits(event):
+            return []
+        if self.session.ready:
+            return self._spoken_about(self._tools.report(event))
+        self._tools.put_off(event)
+        return self._owed_after([])
+
+    def _spoken_about(self, answers: list[Command]) -> list[Command]:
         if not (self._tools.running or self.floor.caller_speaking or self.ending.wished):
             # One response for the whole batch. A speaking caller will be answered anyway.
-            commands += self.floor.ask()
-        return commands + self.floor.settle()
+            answers += self.floor.ask()
+        return answers + self.floor.settle()
 
     def _put_off(self, event: ev.ToolFinished, run: ToolRun) -> list[Command]:
         self._tools.put_off(event)
-        commands = self._wish_for(event, run)
+        return self._owed_after(self._wish_for(event, run))
+
+    def _owed_after(self, commands: list[Command]) -> list[Command]:
         if not (self._tools.running or self.ending.wished):
             self.session.owe()
         return commands
@@ -264,6 +280,9 @@ class Conversation:
     def _wish_for(self, event: ev.ToolFinished, run: ToolRun) -> list[Command]:
         """A hang-up that the caller has meanwhile talked over is not wanted any more."""
         if event.then is None:
+            return []
+        if isinstance(event.then, ev.ThenConfirm):
+            self.keypad.ask_for(event.then.key, event.tool_call_id)
             return []
         if run.overtaken and isinstance(event.then, ev.ThenHangUp):
             return [WENT_ON] if self.session.ready else []
@@ -278,9 +297,11 @@ class Conversation:
             return commands + self._resume()
         # The opening is told or asked for before the caller's early sound is handed on: it comes first.
         if self._opening.kept:
-            return [*commands, *self._opening.tell(), *self.session.hearing.flush(), *self.floor.settle()]
-        opening = self.floor.ask(self._plan.opening, "" if self._plan.opening else self._plan.greet_ask)
-        return commands + opening + self.session.hearing.flush()
+            commands += self._opening.tell()
+        else:
+            commands += self.floor.ask(self._plan.opening, "" if self._plan.opening else self._plan.greet_ask)
+        commands += [*self.session.level(), *self.session.hearing.flush(), *self.floor.take_up()]
+        return commands + self.floor.settle()
 
     def _resume(self) -> list[Command]:
         answers_by_itself = self.session.hearing.repeats
@@ -295,7 +316,8 @@ class Conversation:
 
     def _pay_owed(self) -> list[Command]:
         owed = self.session.take_owed()
-        return self.floor.ask(owed.say, owed.ask) if owed is not None else self.floor.settle()
+        commands = self.floor.ask(owed.say, owed.ask) if owed is not None else []
+        return [*commands, *self.floor.take_up()] or self.floor.settle()
 
     def _model_lost(self, event: ev.ModelLost) -> list[Command]:
         self._opening.session_lost()

@@ -37,9 +37,9 @@ class CallerAudio(Event):
 
 @dataclass(frozen=True, slots=True)
 class CallerPressed(Event):
-    """A key of the caller's keypad: one of 0-9, *, #, A-D."""
+    """A key of the caller's keypad: one of 0-9, *, #, A-D. Not to be seen in logs: it may be of a PIN."""
 
-    digit: str
+    digit: str = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,7 +231,14 @@ class ThenTransfer:
     reason: str
 
 
-Then = ThenHangUp | ThenTransfer
+@dataclass(frozen=True, slots=True)
+class ThenConfirm:
+    """A tool does what it was asked only when the caller presses this key."""
+
+    key: str = "1"
+
+
+Then = ThenHangUp | ThenTransfer | ThenConfirm
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,6 +248,25 @@ class ToolFinished(Event):
     tool_call_id: str
     output: dict[str, Any]
     then: Then | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ToolConfirmed(Event):
+    """A tool has done, or refused, what the caller confirmed by key.
+
+    `tool_call_id`: of the run that asked for it.
+    """
+
+    tool_call_id: str
+    name: str
+    output: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class PinChecked(Event):
+    """What was typed has been compared. `granted`: the caller is the owner, and their tools are theirs."""
+
+    granted: bool
 
 
 @dataclass(frozen=True, slots=True)

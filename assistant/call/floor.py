@@ -19,18 +19,20 @@ REPLY_DUE_MS = 8_000  # a reply that is due and says nothing for so long: the mo
 class Floor:
     """Whose turn it is on one call.
 
-    now_ms: the time of the event that happens now. caller_speaking: the caller has the floor.
-    reply_seen_ms: the last sign of life of a reply that is due.
+    now_ms: the time of the event that happens now. caller_speaking: the caller has the floor. caller_types:
+    and has it too while they type a PIN. reply_seen_ms: the last sign of life of a reply that is due.
     """
 
     def __init__(self, replies: Replies, tools: ToolRuns, ending: Ending, session: Session) -> None:
         self.now_ms = 0
         self.caller_speaking = False
+        self.caller_types = False
         self.reply_seen_ms = 0
         self._replies = replies
         self._tools = tools
         self._ending = ending
         self._session = session
+        self._brought_up = ""
 
     # --- the model's ---
 
@@ -45,6 +47,18 @@ class Floor:
     def tell(self, note: str) -> list[Command]:
         """Something the model should speak about; a speaking caller will be answered anyway."""
         return [TellModel(note), *([] if self.caller_speaking else self.ask())]
+
+    def bring_up(self, ask: str) -> list[Command]:
+        """Something the caller has to hear: now, or as soon as there is a session, and they were answered."""
+        self._brought_up = ask
+        return self.take_up() if self._session.ready else []
+
+    def take_up(self) -> list[Command]:
+        """What had to wait until now is asked for."""
+        if not self._brought_up or self.caller_speaking or self._ending.because:
+            return []
+        ask, self._brought_up = self._brought_up, ""
+        return self.ask(ask=ask)
 
     def reply_is_due(self) -> list[Command]:
         """A sign of life is awaited from now on."""
@@ -78,7 +92,9 @@ class Floor:
         if not (self._session.ready or self._ending.needs_no_model):
             return []
         return self._ending.settle(
-            self.now_ms, caller_speaking=self.caller_speaking, tools_running=self._tools.running
+            self.now_ms,
+            caller_speaking=self.caller_speaking or self.caller_types,
+            tools_running=self._tools.running,
         )
 
     def silent(self) -> list[Command]:

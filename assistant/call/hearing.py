@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 
+from assistant.audio import SILENCE
 from assistant.call.commands import Command, HearCaller
 from assistant.call.events import CallerAudio
 from assistant.call.transcript import Transcript
@@ -41,6 +42,13 @@ class Hearing:
         if event.at_ms - self._looked_ms >= LOOK_MS:
             self._looked_ms = event.at_ms
             self._forget(event.at_ms)
+
+    def silence(self, from_ms: int) -> None:
+        """What was kept since then is for nobody: silence takes its place."""
+        for n in range(len(self._kept) - 1, -1, -1):
+            if self._times_ms[n] < from_ms:
+                return
+            self._kept[n] = SILENCE * len(self._kept[n])
 
     def _forget(self, at_ms: int) -> None:
         from_ms = self._flush_from_ms if self._awaited else self._needed_from_ms(at_ms)[0] - ONSET_MS

@@ -8,16 +8,18 @@ The path of a call through this machine:
     SpeechStarted              -> barge-in: clear, and tell the model what was heard
     SpeechStopped              -> the model answers by itself; its answer is due
     ReplyDone with tool calls  -> tools run beside the call; the batch is answered by one response
+    CallerPressed              -> told to the model; or the owner's PIN, or the yes a tool has asked for
     end_call, silence, limit   -> a goodbye, heard to its end, then the hang-up
     ModelLost                  -> one reconnect with the conversation so far, or else the fallback:
                                   the phone's socket is closed and the caller comes to the tone
     CallerGone                 -> late words are waited for, then the call is over
 
-It owns no socket, thread or clock. Here are the line, the keys and the end; what the model's side says is for
+It owns no socket, thread or clock. Here are the line and the end; what the model's side says is for
 `conversation`. Of the parts that both share, `floor` knows whose turn it is, `replies` who may ask the model
-to speak, `voice` what was heard, `transcript` who said what, `tools` which tools run, `ending` how we say
-goodbye, `session` what a new model session must be told, `opening` what is said first, `notice` what may not
-be cut off, and `parting` what comes after the caller is gone.
+to speak, `voice` what was heard, `transcript` who said what, `tools` which tools run, `keypad` what a key
+means and `pin` what nobody may hear of it, `ending` how we say goodbye, `session` what a new model session
+must be told, `opening` what is said first, `notice` what may not be cut off, and `parting` what comes after
+the caller is gone.
 """
 
 from __future__ import annotations
@@ -27,11 +29,9 @@ from typing import Any
 
 from assistant.call import commands as do
 from assistant.call import events as ev
-from assistant.call.commands import Command, StartTimer, StopTimer
+from assistant.call.commands import Command, StartTimer
 from assistant.call.conversation import Conversation
 from assistant.call.plan import CallPlan
-
-KEYS_MS = 2_000  # keys pressed within this of each other are one number
 
 
 class Call:
@@ -44,8 +44,9 @@ class Call:
         self._voice = conversation.voice
         self._session = conversation.session
         self._ending = conversation.ending
+        self._keypad = conversation.keypad
+        self._pin = conversation.keypad.pin
         self._parting = conversation.parting
-        self._keys = ""
 
     @property
     def ended(self) -> bool:
@@ -77,6 +78,8 @@ class Call:
         return [limit, *self._conversation.begin()]
 
     def _caller_audio(self, event: ev.CallerAudio) -> list[Command]:
+        if self._pin.hushed:
+            event = self._pin.without_tones(event)
         self._session.hearing.keep(event)
         recorded = self._voice.hear(event)
         return [do.HearCaller(event.payload), *recorded] if self._session.ready else recorded
@@ -94,31 +97,27 @@ class Call:
     # --- keys ---
 
     def _caller_pressed(self, event: ev.CallerPressed) -> list[Command]:
-        if self._ending.final:
-            return []
-        self._keys += event.digit
-        went_on = self._ending.caller_began()
-        return [StopTimer("silence"), StartTimer("keys", event.at_ms + KEYS_MS), *went_on]
+        return self._keypad.pressed(event)
 
-    def _keys_complete(self) -> list[Command]:
-        if self._ending.final:
-            return []
-        if not self._session.ready:
-            return [StartTimer("keys", self._floor.now_ms + KEYS_MS)]
-        keys, self._keys = self._keys, ""
-        return self._floor.tell(f"The caller pressed these keys of the keypad: {' '.join(keys)}")
+    def _pin_checked(self, event: ev.PinChecked) -> list[Command]:
+        return self._keypad.pin_checked(event)
 
     # --- tools ---
 
     def _tool_finished(self, event: ev.ToolFinished) -> list[Command]:
         return self._conversation.tool_finished(event)
 
+    def _tool_confirmed(self, event: ev.ToolConfirmed) -> list[Command]:
+        return self._conversation.tool_confirmed(event)
+
     # --- timers ---
 
     def _timer_fired(self, event: ev.TimerFired) -> list[Command]:
         match event.timer:
             case "keys":
-                return self._keys_complete()
+                return self._keypad.keys_complete()
+            case "pin":
+                return self._keypad.pin_over()
             case "limit":
                 return self._conversation.time_up()
             case "wish":
@@ -152,7 +151,9 @@ _HANDLERS: dict[type[ev.Event], Callable[[Call, Any], list[Command]]] = {
     ev.CallerPressed: Call._caller_pressed,
     ev.MarkReturned: Call._mark_returned,
     ev.CallerGone: Call._caller_gone,
+    ev.PinChecked: Call._pin_checked,
     ev.ToolFinished: Call._tool_finished,
+    ev.ToolConfirmed: Call._tool_confirmed,
     ev.TransferFailed: Call._transfer_failed,
     ev.TimerFired: Call._timer_fired,
     ev.HangUpFailed: Call._hang_up_failed,

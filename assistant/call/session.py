@@ -12,9 +12,11 @@ from assistant.call.commands import (
     Command,
     ConnectModel,
     CreateReply,
+    DeclareTools,
     RemindModel,
     StartTimer,
     StopTimer,
+    TellModel,
 )
 from assistant.call.hearing import Hearing
 from assistant.call.replies import Replies
@@ -41,6 +43,7 @@ class Session:
         self._voice = voice
         self._replies = replies
         self._tools = tools
+        self._level = ""  # what every session has to know of the caller's, once it was raised
 
     @property
     def goes_on(self) -> bool:
@@ -74,10 +77,21 @@ class Session:
         """In the middle of a call: what it must hear again, and time to answer that."""
         wait = [StartTimer("owed", at_ms + OWED_MS)] if self.hearing.repeats else []
         return [
+            *self.level(),
             *self._tools.put_off_answers(),
             *self.hearing.flush(),
             *wait,
         ]
+
+    def level_reached(self, note: str) -> list[Command]:
+        """The caller may do more from now on; `note` says so to this session and to any after it."""
+        self._level = note
+        return self.level() if self.ready else []
+
+    def level(self) -> list[Command]:
+        """The caller's level, if it was raised. A session that has just begun may be older than that, and
+        have the tools of before."""
+        return [DeclareTools(), TellModel(self._level)] if self._level else []
 
     def owe(self) -> None:
         """A reply will be wanted from the next session."""

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from assistant.call.commands import AnswerTool, Command, ReportTool, RunTool
-from assistant.call.events import ToolCall, ToolFinished
+from assistant.call.events import ToolCall, ToolConfirmed, ToolFinished
 
 
 @dataclass(slots=True)
@@ -33,11 +33,12 @@ class ToolRuns:
     epoch: int = 0
     _seen: set[str] = field(default_factory=set)
     _runs: dict[str, ToolRun] = field(default_factory=dict)
+    _confirmed: set[str] = field(default_factory=set)  # at work once more, as the caller wanted by key
     _put_off: list[Command] = field(default_factory=list)
 
     @property
     def running(self) -> bool:
-        return bool(self._runs)
+        return bool(self._runs or self._confirmed)
 
     def run(self, calls: Iterable[ToolCall], *, spoke: bool, overtaken: bool) -> list[Command]:
         """Start the tools of one response; a call seen before is not run again. See `ToolRun`."""
@@ -67,9 +68,22 @@ class ToolRuns:
             return [AnswerTool(event.tool_call_id, event.output)]
         return [ReportTool(run.name, event.output)]
 
-    def put_off(self, event: ToolFinished) -> None:
+    def confirm(self, tool_call_id: str) -> None:
+        """The caller has confirmed what this one asked for: it is at work again."""
+        self._confirmed.add(tool_call_id)
+
+    def awaits(self, event: ToolConfirmed) -> bool:
+        """Has the caller confirmed it, and is this the first answer?"""
+        return event.tool_call_id in self._confirmed
+
+    def report(self, event: ToolConfirmed) -> list[Command]:
+        """What came of it, for whichever session there is: none has called it."""
+        self._confirmed.discard(event.tool_call_id)
+        return [ReportTool(event.name, event.output, confirmed=True)]
+
+    def put_off(self, event: ToolFinished | ToolConfirmed) -> None:
         """There is no session to answer just now: keep it for the next one."""
-        self._put_off += self.finished(event)
+        self._put_off += self.report(event) if isinstance(event, ToolConfirmed) else self.finished(event)
 
     def put_off_answers(self) -> list[Command]:
         """What finished while there was no session."""

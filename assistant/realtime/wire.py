@@ -22,6 +22,7 @@ from assistant.call.commands import (
     Command,
     CommitCaller,
     CreateReply,
+    DeclareTools,
     DeleteItem,
     HearCaller,
     RemindModel,
@@ -285,8 +286,13 @@ def _message(command: Command, session_instructions: str) -> Wire:
             return _note(memory_note(turns))
         case AnswerTool(tool_call_id, output):
             return _item({"type": "function_call_output", "call_id": tool_call_id, "output": _json(output)})
-        case ReportTool(name, output):
-            return _note(f"The tool {name}, called before the line broke, has answered: {_json(output)}")
+        case ReportTool(name, output, confirmed):
+            when = "confirmed by the caller's key" if confirmed else "called before the line broke"
+            return _note(f"The tool {name}, {when}, has answered: {_json(output)}")
+        case DeclareTools(tools):
+            # Only what changes. It is granted or refused in passing: the session is agreed on long since.
+            session = {"type": "realtime", "tools": list(tools)}
+            return {"type": "session.update", "event_id": "tools", "session": session}
     raise TypeError(f"{type(command).__name__} is not for the model")
 
 

@@ -15,6 +15,7 @@ from sqlite_utils import Database
 
 from assistant.store.schema import as_text
 
+SHORTEST, LONGEST = 6, 8  # digits of a PIN
 TRIES_A_CALL = 3
 TRIES_A_DAY = 10
 DAY = timedelta(hours=24)  # back from now: midnight gives nothing back

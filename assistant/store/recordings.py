@@ -50,6 +50,12 @@ class Lanes:
     def assistant(self, payload: bytes, at_ms: int) -> None:
         self._put(1, payload, at_ms)
 
+    def silence_caller(self, ms: int) -> None:
+        """The caller's last sound, as far as it was not handed out, becomes silence of the same length."""
+        sound = self._lanes[0]
+        length = min(ms * BYTES_PER_MS, len(sound))
+        sound[len(sound) - length :] = SILENCE * length
+
     def _put(self, lane: int, payload: bytes, at_ms: int) -> None:
         if at_ms > LONGEST_MS:
             return
@@ -134,6 +140,10 @@ class CallRecorder:
     def assistant(self, payload: bytes, at_ms: int) -> None:
         self._lanes.assistant(payload, at_ms)
         self._hand_over()
+
+    def silence_caller(self, ms: int) -> None:
+        """Nobody is to hear the caller's last sound: of what is held back it is taken out."""
+        self._lanes.silence_caller(ms)
 
     def close(self, timeout_s: float = 5.0) -> float:
         """Write what is left and wait for it. Returns the recording's length in seconds."""

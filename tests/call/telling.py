@@ -30,9 +30,9 @@ C = TypeVar("C", bound=Command)
 Delay = Callable[[], float]
 
 
-def sound(ms: float) -> bytes:
+def sound(ms: float, level: bytes = b"\x2a") -> bytes:
     """Some sound of that length."""
-    return b"\x2a" * round(ms * 8)
+    return level * round(ms * 8)
 
 
 @dataclass(slots=True)
@@ -127,6 +127,7 @@ class Line:
         self.cut_short: set[str] = set()  # items of which a clear threw away more than can be overlooked
         self.gone = False  # the phone's stream is over
         self.hears_caller = True  # the phone sends frames of the caller's sound
+        self.caller_sounds = b"\x2a"  # what is in them
         self._lateness = lateness
         self._phone_ahead_ms = phone_ahead_ms
         self._frames = 0
@@ -196,6 +197,12 @@ class Line:
         self.stops_speaking(item_id, previous)
         if words is not None:
             self.tell(ev.CallerTranscribed, item_id, words)
+
+    def presses(self, keys: str, every_ms: float = 400) -> None:
+        """The caller presses keys, one after the other, and waits as long after the last."""
+        for key in keys:
+            self.tell(ev.CallerPressed, key)
+            self.wait(every_ms)
 
     def hangs_up(self) -> list[Command]:
         return self.tell(ev.CallerGone, hung_up=True)
@@ -294,7 +301,8 @@ class Line:
     def _send_frame(self) -> None:
         timestamp_ms = self._frames * FRAME_MS + self._phone_ahead_ms
         self._frames += 1
-        self._send(lambda: ev.CallerAudio(sound(FRAME_MS), timestamp_ms=timestamp_ms, at_ms=int(self.now_ms)))
+        payload = sound(FRAME_MS, self.caller_sounds)
+        self._send(lambda: ev.CallerAudio(payload, timestamp_ms=timestamp_ms, at_ms=int(self.now_ms)))
 
     def _send_mark(self) -> None:
         name = self.phone.take_mark()

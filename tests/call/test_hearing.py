@@ -116,3 +116,13 @@ def test_a_sentence_that_is_being_spoken_is_kept_from_its_beginning():
     heard(hearing, 9_500, since_ms=8_000)
 
     assert flushed(hearing) == list(range(2_400, 9_500, 20))
+
+
+def test_what_must_not_be_heard_is_silence_of_the_same_length():
+    hearing = Hearing(Transcript())
+    heard(hearing, 3_000)
+    hearing.silence(2_000)
+    payloads = [command.payload for command in hearing.flush()]
+
+    assert payloads[:100] == [at_ms.to_bytes(4) for at_ms in range(0, 2_000, 20)]
+    assert payloads[100:] == [b"\xff" * 4] * 50

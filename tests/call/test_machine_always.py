@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -27,7 +28,9 @@ PLANS = [
     CallPlan(opening=OPENING, disclosure=NOTICE),
     CallPlan(opening=OPENING, greeting=sound(3_000)),
     CallPlan(opening=OPENING, greeting=sound(5_000), disclosure=NOTICE, notice_ends_ms=2_600),
+    CallPlan(opening=OPENING, greeting=sound(3_000), keypad_pin=True),
 ]
+TONES = b"\x2b"  # the caller's sound, when it may be of a PIN's keys
 
 numbers = st.integers(0, 3)
 HAPPENINGS = st.one_of(
@@ -38,16 +41,25 @@ HAPPENINGS = st.one_of(
     st.tuples(st.sampled_from(["done", "done", "tools", "cancelled", "failed", "refused"]), numbers),
     st.tuples(st.sampled_from(["tool", "hang up", "transfer", "transfer failed", "key"]), numbers),
     st.tuples(st.sampled_from(["lost", "nothing", "old mark", "limit"]), numbers),
+    st.tuples(st.sampled_from(["asks for key", "confirmed"]), numbers),
     st.tuples(st.sampled_from(["gone", "shut down", "hang up failed"]), st.just(0)),
+)
+# What an owner does, between all the rest of it.
+TYPING = st.one_of(
+    HAPPENINGS,
+    st.tuples(st.just("press"), st.sampled_from("0123456789*#A")),
+    st.tuples(st.just("press"), st.sampled_from(["123456#", "12345678", "1234567", "9*#"])),
+    st.tuples(st.just("wait"), st.sampled_from([100, 4_900, 5_400])),
+    st.tuples(st.sampled_from(["right", "wrong"]), st.just(0)),
 )
 
 
-def happen(line: Line, what: str, number: int) -> None:
+def happen(line: Line, what: str, number: Any) -> None:
     happen_at_the_model(line, what, number)
     happen_elsewhere(line, what, number)
 
 
-def happen_at_the_model(line: Line, what: str, number: int) -> None:
+def happen_at_the_model(line: Line, what: str, number: Any) -> None:
     user, item, reply, call = f"u{number}", f"a{number}", f"r{number}", f"tc_{number}"
     match what:
         case "ready":
@@ -86,7 +98,7 @@ def happen_at_the_model(line: Line, what: str, number: int) -> None:
             line.tell(ev.ReplyRefused, ["", "reply_1", "reply_2", "reply_3"][number])
 
 
-def happen_elsewhere(line: Line, what: str, number: int) -> None:
+def happen_elsewhere(line: Line, what: str, number: Any) -> None:
     call = f"tc_{number}"
     match what:
         case "wait":
@@ -101,6 +113,14 @@ def happen_elsewhere(line: Line, what: str, number: int) -> None:
             line.tell(ev.TransferFailed)
         case "key":
             line.tell(ev.CallerPressed, str(number))
+        case "press":
+            line.presses(number, every_ms=120)
+        case "right" | "wrong":
+            line.tell(ev.PinChecked, what == "right")
+        case "asks for key":
+            line.tell(ev.ToolFinished, call, {"ok": True}, ev.ThenConfirm(str(number)))
+        case "confirmed":
+            line.tell(ev.ToolConfirmed, call, "take_message", {"ok": True})
         case "old mark":
             # Once more, and out of turn.
             for name in line.phone.given_back[number : number + 1]:
@@ -123,6 +143,9 @@ def check(line: Line) -> None:
     assert all(count == 1 for count in Counter(line.done(do.RunTool)).values())
     assert max(counts[do.HangUp], counts[do.ConnectModel], counts[do.ClosePhone]) <= 1
     assert counts[do.NoteFirstSound] <= 1
+    assert all(count == 1 for count in Counter(line.done(do.ConfirmTool)).values())
+    reported = sum(report.confirmed for report in line.done(do.ReportTool))
+    assert reported <= counts[do.ConfirmTool]
     heard_ms = sum(len(part.payload) for part in line.done(do.RecordHeard)) / 8
     assert heard_ms <= sum(len(part.payload) for part in line.done(do.Play)) / 8
     for command, played_ms in line.truncations:
@@ -163,14 +186,102 @@ class Watched(Line):
         assert not (gone and kinds & {do.HearCaller, do.Play, do.PlaceMark, do.ClearPlayback, do.CreateReply})
         assert not (do.CreateReply in kinds and self.active), "a reply is active"
         if not self.ready:
-            assert not kinds & {do.CreateReply, do.HearCaller, do.TellModel, do.AnswerTool, do.TruncateReply}
+            assert not kinds & TO_THE_MODEL
         return commands
+
+
+TO_THE_MODEL = {
+    do.CreateReply,
+    do.HearCaller,
+    do.TellModel,
+    do.AnswerTool,
+    do.TruncateReply,
+    do.DeclareTools,
+    do.ReportTool,
+}
+
+
+class Owner(Watched):
+    """A line whose caller types, watched by somebody who knows what is to stay between caller and PIN."""
+
+    def __init__(self, plan: CallPlan) -> None:
+        super().__init__(plan)
+        self.typing = False
+        self.quiet_until_ms = -1.0  # the tone of the last key is over
+        self.typed = ""
+        self.entries: list[str] = []  # the digits of those that are closed
+        self.ordinary: list[str] = []  # keys that are the model's to know
+        self.comparing = self.granted = False
+        self._pause_ends_ms = 0.0
+
+    def _handle(self, event: ev.Event) -> list[do.Command]:
+        if self.typing and self.now_ms >= self._pause_ends_ms:
+            self._close(self._pause_ends_ms)
+        was_comparing, owner = self.comparing, self.granted
+        commands = super()._handle(event)
+        match event:
+            case ev.CallerPressed(key) if not any(isinstance(did, do.ConfirmTool) for did in commands):
+                self._press(key)
+            case ev.PinChecked(granted):
+                self.granted |= granted and was_comparing
+                self.comparing = False
+        for command in commands:
+            self._look_at(command, owner)
+        return commands
+
+    def _press(self, key: str) -> None:
+        if self.plan.keypad_pin and (self.typing or not self.granted):
+            if key not in "ABCD":
+                self._type(key)
+        else:
+            self.ordinary.append(key)
+
+    def _type(self, key: str) -> None:
+        self.typing, self._pause_ends_ms = True, self.now_ms + 5_000
+        self.typed = "" if key == "*" else self.typed + key.strip("#")
+        if key == "#" or len(self.typed) == 8:
+            self._close(self.now_ms)
+
+    def _close(self, at_ms: float) -> None:
+        self.entries.append(self.typed)
+        self.typing, self.typed, self.quiet_until_ms = False, "", at_ms + 300
+
+    def _look_at(self, command: do.Command, owner: bool) -> None:
+        match command:
+            case do.CheckPin(digits):
+                assert not self.comparing
+                assert digits in [*self.entries, self.typed]
+                self.comparing = True
+            case do.HearCaller(payload) | do.RecordCaller(payload):
+                assert TONES not in payload
+            case do.TellModel(text) if "keypad: " in text:
+                told = text.partition("keypad: ")[2].split()
+                known = iter(self.ordinary)
+                assert all(key in known for key in told), "the model is told a key of a PIN"
+                self.ordinary = list(known)
+            case do.DeclareTools():
+                assert owner or self.granted
+
+    def _send_frame(self) -> None:
+        secret = self.typing or self.now_ms <= self.quiet_until_ms
+        self.caller_sounds = TONES if secret else b"\x2a"
+        super()._send_frame()
 
 
 @settings(max_examples=600, deadline=None)
 @given(st.sampled_from(PLANS), st.lists(HAPPENINGS, max_size=40))
 def test_whatever_happens(plan, happenings):
-    line = Watched(plan)
+    whatever_happens(plan, happenings)
+
+
+@settings(max_examples=400, deadline=None)
+@given(st.lists(TYPING, max_size=40))
+def test_whatever_happens_to_an_owner_who_types(happenings):
+    whatever_happens(PLANS[-1], happenings)
+
+
+def whatever_happens(plan: CallPlan, happenings: list[tuple[str, Any]]) -> None:
+    line = Owner(plan)
     line.begins()
     line.tell(ev.ModelReady)
     for what, number in happenings:
@@ -182,6 +293,11 @@ def test_whatever_happens(plan, happenings):
             "hang up",
             "transfer",
             "key",
+            "press",
+            "right",
+            "wrong",
+            "asks for key",
+            "confirmed",
             "lost",
             "gone",
             "limit",

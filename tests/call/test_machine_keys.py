@@ -88,3 +88,36 @@ def test_keys_change_nothing_once_the_time_is_up():
 
     assert line.done(do.TellModel) == []
     assert line.done(do.CreateReply) == []
+
+
+def goodbye_is_said(line: Line) -> None:
+    """The assistant has said goodbye, and it still sounds."""
+    line.about_to_end()
+    line.wants_to_end(Said("a1", 3_000, "Goodbye."))
+    line.wait(500)
+
+
+def test_a_key_does_not_bring_back_a_model_that_left_after_its_goodbye():
+    line = Line()
+    goodbye_is_said(line)
+    line.tell(ev.ModelLost, "gone")
+    press(line, "1")
+    line.wait(4_000)
+
+    assert line.done(do.TellModel) == []
+    assert len(line.done(do.HangUp)) == 1
+
+
+def test_a_key_calls_a_goodbye_off_that_a_new_session_was_to_say():
+    line = Line().about_to_end()
+    line.reply("r1", tools=[ev.ToolCall("tc_1", "end_call", "{}")])
+    line.tell(ev.ToolFinished, "tc_1", {"ok": True}, ev.ThenHangUp())
+    line.tell(ev.ModelLost, "gone")
+    line.forget()
+    press(line, "1")
+    assert line.done(do.TellModel) == []  # there is nobody to tell
+    line.tell(ev.ModelReady)
+    line.wait(2_000)
+
+    assert len(line.done(do.TellModel)) == 1
+    assert line.done(do.HangUp) == []

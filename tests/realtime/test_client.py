@@ -20,7 +20,7 @@ from websockets.datastructures import Headers
 from websockets.http11 import Response
 
 from assistant import audio, channel
-from assistant.call.commands import CreateReply, HearCaller, TellModel
+from assistant.call.commands import CreateReply, DeclareTools, HearCaller, TellModel
 from assistant.call.events import (
     ItemAdded,
     ModelError,
@@ -254,6 +254,33 @@ def test_commands_are_written_and_usage_is_summed():
     assert model.client.usage.as_dict()["audio_in"] == 20
     assert model.client.usage.as_dict()["transcription_s"] == 60
     assert model.client.cost_usd == pytest.approx((20 * 32 + 10 * 64) / 1_000_000 + 0.0045)
+
+
+def test_tools_declared_later_are_granted_or_refused_without_disturbing_the_call():
+    tool = {"type": "function", "name": "list_messages", "parameters": {"type": "object"}}
+    heard: queue.SimpleQueue = queue.SimpleQueue()
+
+    def script(session: Session) -> None:
+        update = session.agree()
+        heard.put(session.hear())
+        session.tell("session.updated", session={**update["session"], "tools": [], "instructions": "Mine."})
+        second = session.hear()
+        refused = {"type": "invalid_request_error", "code": "invalid_value", "param": "session.tools"}
+        session.tell("error", error={**refused, "message": "No.", "event_id": second["event_id"]})
+        session.tell("response.created", response={"id": "r"})
+        session.until_closed()
+
+    with model_server(script) as server:
+        model = Running(server.base_url)
+        model.ready()
+        model.client.send(DeclareTools((tool,)))
+        model.client.send(DeclareTools((tool,)))
+
+        assert model.next() == ModelError("invalid_value", "No.", at_ms=77)
+        assert model.next() == ReplyStarted("r", at_ms=77)
+        assert heard.get(timeout=WAIT_S)["session"] == {"type": "realtime", "tools": [tool]}
+        model.client.close()
+        model.over()
 
 
 def test_a_session_in_pcm_is_converted_both_ways():

@@ -14,6 +14,7 @@ from assistant.call.commands import (
     CancelReply,
     CommitCaller,
     CreateReply,
+    DeclareTools,
     HangUp,
     HearCaller,
     RemindModel,
@@ -462,8 +463,47 @@ def test_a_late_answer_of_a_tool_is_a_note_for_the_new_session():
 
     (content,) = message["item"]["content"]
     assert message["item"]["role"] == "system"
-    assert "take_message" in content["text"]
-    assert '{"ok":true}' in content["text"]
+    assert content["text"] == (
+        'The tool take_message, called before the line broke, has answered: {"ok":true}'
+    )
+
+
+def test_what_came_of_a_key_is_a_note_too():
+    message = written(ReportTool("cancel_event", {"ok": True}, confirmed=True))
+
+    (content,) = message["item"]["content"]
+    assert message["item"]["role"] == "system"
+    assert content["text"] == (
+        'The tool cancel_event, confirmed by the caller\'s key, has answered: {"ok":true}'
+    )
+
+
+def test_tools_are_declared_anew_without_touching_the_rest_of_the_session():
+    tool = {
+        "type": "function",
+        "name": "list_messages",
+        "description": "Lists messages.",
+        "parameters": {"type": "object", "properties": {}},
+    }
+
+    assert written(DeclareTools((tool,))) == {
+        "type": "session.update",
+        "event_id": "tools",
+        "session": {"type": "realtime", "tools": [tool]},
+    }
+
+
+def test_a_refused_declaration_is_a_complaint_and_not_the_end():
+    refused = {
+        "type": "invalid_request_error",
+        "code": "invalid_value",
+        "param": "session.tools[0].name",
+        "message": "No.",
+        "event_id": "tools",
+    }
+
+    assert isinstance(read({"type": "error", "error": refused}), ev.ModelError)
+    assert read({"type": "session.updated", "session": {"type": "realtime"}}) is None
 
 
 def test_a_new_session_is_reminded_in_one_system_item():

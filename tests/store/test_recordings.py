@@ -134,3 +134,19 @@ def test_no_sound_is_lost_and_lanes_are_equally_long(pieces):
 
     assert len(taken[0]) == len(taken[1])
     assert [lane.count(LOUD) for lane in taken] == sent
+
+
+def test_what_nobody_is_to_hear_is_taken_out_of_what_is_not_written_yet(tmp_path):
+    recorder = CallRecorder(tmp_path, "CA1")
+    for at_ms in range(0, 3000, 20):
+        recorder.caller(frame(20), at_ms)
+        recorder.assistant(frame(20, SOFT), at_ms)
+    recorder.silence_caller(1_000)
+    recorder.caller(frame(20), 3000)
+    recorder.close()
+
+    caller, assistant = lanes_of(tmp_path / "CA1.wav")
+    assert np.all(np.abs(caller[: 2_000 * 8]) > 100)
+    assert not np.any(caller[2_500 * 8 : 3_000 * 8])  # half a second is always held back
+    assert np.all(np.abs(caller[3_000 * 8 :]) > 100)
+    assert np.all(np.abs(assistant[: 3_000 * 8]) > 100)
