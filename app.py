@@ -21,14 +21,17 @@ import sys
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import IO, Any
 
 import orjson
 from flask import Flask
 
-from assistant import cli, cli_call
+from assistant import cli, cli_call, cli_doctor
 from assistant.answering import Answering
+from assistant.calendars.diary import Diary
+from assistant.calendars.google import Google
 from assistant.channel import Readiness
 from assistant.config import Settings, load_settings, with_sandbox_phone
 from assistant.errors import AssistantError, ConfigError
@@ -39,7 +42,19 @@ from assistant.sandbox import greeting as sandbox_greeting
 from assistant.sandbox.caller.script import ScenarioError, load_scenario
 from assistant.sandbox.model import SandboxModel
 from assistant.store.writer import Store, directly
-from assistant.web import calls, errors, guard, headers, inbox, login, media, webhooks
+from assistant.web import (
+    calendar_link,
+    calendars,
+    calls,
+    errors,
+    feed,
+    guard,
+    headers,
+    inbox,
+    login,
+    media,
+    webhooks,
+)
 from assistant.web import settings as settings_page
 from assistant.web.parts import Parts
 
@@ -70,9 +85,12 @@ def create_app(
     hands = hands or Hands()
     store = Store(settings.database, in_writer=hands.in_writer, in_pool=hands.in_pool)
     live, live_calls = Live(), LiveCalls()
+    google = Google(settings, store, partial(guard.secret_key, settings), within=hands.within)
+    diary = Diary(store, google)
     answering = Answering(
         settings,
         store,
+        diary,
         live,
         live_calls,
         hands.in_pool,
@@ -85,6 +103,8 @@ def create_app(
     app.extensions["afterbeep"] = Parts(
         settings=settings,
         store=store,
+        diary=diary,
+        google=google,
         live=live,
         live_calls=live_calls,
         lobby=answering.lobby,
@@ -93,7 +113,9 @@ def create_app(
         within=hands.within,
         readiness=hands.readiness,
     )
-    for part in (login, guard, headers, errors, inbox, calls, settings_page, webhooks, media, cli, cli_call):
+    doors = (login, guard, headers, errors)
+    pages = (inbox, calls, calendars, calendar_link, feed, settings_page)
+    for part in (*doors, *pages, webhooks, media, cli, cli_call, cli_doctor):
         part.register(app)
     return app
 
@@ -167,7 +189,9 @@ def serve(settings: Settings) -> None:
         sandbox.model_url if sandbox else None,
     )
     parts: Parts = app.extensions["afterbeep"]
-    rounds = Rounds(parts.store, settings.instance_path, parts.catch_up() if has_twilio else None)
+    rounds = Rounds(
+        parts.store, settings.instance_path, parts.catch_up() if has_twilio else None, parts.diary.check_all
+    )
     server = Server(
         app,
         settings.host,
@@ -180,6 +204,8 @@ def serve(settings: Settings) -> None:
     try:
         rounds.recover()
         parts.store.start()
+        if parts.google.account():
+            parts.google.load()  # its libraries take 0.1 s, which no call should wait for
         server.listen()
         if sandbox:
             sandbox.start()

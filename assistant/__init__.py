@@ -16,17 +16,20 @@
       a tool has finished, a timer is due ────────────────▶ event   ┘
     commands go to                    telephony.phone play, mark, clear, hang up
                                       realtime.client hear the caller, reply, cut a reply short
-                                      tools           take a message, end the call
+                                      tools           take a message, find a time, book it, end the call
+                                      calendars       what is free for whom; the owner's own, or Google's
+                                      owner_pin       are these digits the owner's?
                                       keeping, store  a turn is durable as soon as it is finished
     the call is over                  keeping         the recording is closed, what it cost is summed up
                                       store.calls     outcome and summary, by rule
                                       web.inbox, web.calls   what the owner reads and hears
+                                      web.calendars   what waits for the owner's yes, and what was booked
 
 `call` is the heart and does no I/O: events in, commands out. It has never heard of JSON, of Twilio
 or of OpenAI. `prompt` says what the model is told, `audio` is the one ruler for sound, `errors` the one
 tree of what can go wrong. app.py puts the parts together, `server` serves them, `green` is gevent to those
-who must not name it, `rounds` is what is done beside the calls, and `cli` are the commands. `live_calls`
-knows which calls are running, `live` who watches.
+who must not name it, `rounds` is what is done beside the calls, `doctor` looks what is wrong, and `cli` are the
+commands. `live_calls` knows which calls are running, `live` who watches.
 
 `sandbox` is the other end of every socket, a caller and a model by a second hand, so that all of this
 runs with no keys; it shares nothing with the rest but `audio`.

@@ -18,6 +18,7 @@ from typing import Any
 
 from assistant import prompt
 from assistant.bridge import Bridge, CallClock, Phone
+from assistant.calendars.diary import Diary
 from assistant.call.disclosure import Disclosure
 from assistant.call.machine import Call
 from assistant.call.plan import CallPlan
@@ -27,6 +28,7 @@ from assistant.greeting import from_first_word, greeting_key, notice_ends_ms, re
 from assistant.live import Live
 from assistant.live_calls import LiveCalls
 from assistant.lobby import Expected, Lobby
+from assistant.owner_pin import OwnerPin
 from assistant.realtime.client import ModelAddress, RealtimeClient
 from assistant.realtime.models import fitting_voice
 from assistant.realtime.session import SessionWish
@@ -37,13 +39,18 @@ from assistant.store.preferences import Preferences, load
 from assistant.store.recordings import DIRECTORY, CallRecorder
 from assistant.store.writer import Store, directly
 from assistant.tools.toolbox import Toolbox, ToolContext
-from assistant.trust import Trust
+from assistant.trust import Trust, may_type_pin
 
 log = logging.getLogger(__name__)
 
 
-def call_plan(preferences: Preferences, *, transcribes: bool, greeting: bytes = b"") -> CallPlan:
-    """What the owner's preferences settle about a call. greeting: the opening's sound, if it is kept."""
+def call_plan(
+    preferences: Preferences, *, transcribes: bool, greeting: bytes = b"", keypad_pin: bool = False
+) -> CallPlan:
+    """What the owner's preferences settle about a call. greeting: the opening's sound, if it is kept.
+
+    keypad_pin: keys may be the owner's PIN.
+    """
     disclosure = preferences.disclosure if preferences.record_audio else ""
     share = Disclosure(disclosure).said_by(preferences.opening)
     return CallPlan(
@@ -54,11 +61,14 @@ def call_plan(preferences: Preferences, *, transcribes: bool, greeting: bytes = 
         notice_ends_ms=notice_ends_ms(greeting, share) if greeting and share else 0,
         max_call_ms=preferences.max_call_seconds * 1000,
         transcribes=transcribes,
+        keypad_pin=keypad_pin,
         greet_ask=prompt.GREET_ASK,
         still_there_ask=prompt.STILL_THERE_ASK,
         silence_ask=prompt.SILENCE_GOODBYE_ASK,
         time_up_ask=prompt.TIME_UP_ASK,
         farewell_ask=prompt.FAREWELL_ASK,
+        pin_right_ask=prompt.PIN_RIGHT_ASK,
+        pin_wrong_ask=prompt.PIN_WRONG_ASK,
     )
 
 
@@ -100,6 +110,7 @@ class Answering:
 
     settings: Settings
     store: Store
+    diary: Diary
     live: Live
     live_calls: LiveCalls
     in_pool: Callable[..., Any] = directly
@@ -121,17 +132,22 @@ class Answering:
             caller_number=expected.number,
             trust=expected.trust,
             store=self.store,
+            diary=self.diary,
         )
         toolbox = Toolbox(context, within=self.within)
-        wish = self._wish(known, toolbox, expected.trust)
         greeting = self._one_greeting(known.greeting or self._own_greeting(known))
         transcribes = bool(self.settings.transcription_model)
         return PreparedCall(
             preferences=known.preferences,
-            plan=call_plan(known.preferences, transcribes=transcribes, greeting=greeting),
+            plan=call_plan(
+                known.preferences,
+                transcribes=transcribes,
+                greeting=greeting,
+                keypad_pin=may_type_pin(expected.number, self.settings.owner_phone),
+            ),
             key=known.key,
             toolbox=toolbox,
-            connect=partial(self._connect, self._address(expected.scenario), wish),
+            connect=partial(self._connect_call, self._address(expected.scenario), known, toolbox),
         )
 
     def serve_call(
@@ -162,6 +178,7 @@ class Answering:
             clock,
             session=guest.session if guest else None,
             keep_greeting=partial(self._keep_greeting, prepared.key),
+            check_pin=partial(OwnerPin(self.store, self.in_pool).is_right, call_sid),
         )
         self.live_calls.serve(bridge)
         return bridge.ended_because
@@ -174,7 +191,7 @@ class Answering:
         Raises AssistantError.
         """
         known = self.store.read(_look_up, self.settings, None)
-        session = self._connect(self._address(None), self._wish(known, None, "stranger"), CallClock())
+        session = self._connect(self._address(None), self._wish(known, None), CallClock())
         payload = record(session, known.preferences.opening)
         self.store.write(greetings.keep, known.key, from_first_word(payload), datetime.now(UTC))
 
@@ -199,7 +216,13 @@ class Answering:
     def _connect(self, address: ModelAddress, wish: SessionWish, clock: Callable[[], int]) -> RealtimeClient:
         return RealtimeClient(address, wish, clock=clock, within=self.within, readiness=self.readiness)
 
-    def _wish(self, known: _Known, toolbox: Toolbox | None, trust: Trust) -> SessionWish:
+    def _connect_call(
+        self, address: ModelAddress, known: _Known, toolbox: Toolbox, clock: Callable[[], int]
+    ) -> RealtimeClient:
+        # The wish is made now: a session that takes the place of a lost one has the level reached meanwhile.
+        return self._connect(address, self._wish(known, toolbox), clock)
+
+    def _wish(self, known: _Known, toolbox: Toolbox | None) -> SessionWish:
         preferences = known.preferences
         voice, warning = fitting_voice(preferences.voice)
         if warning:
@@ -210,7 +233,7 @@ class Answering:
             language=preferences.language,
             timezone=preferences.timezone,
             now=datetime.now(UTC),
-            trust=trust,
+            trust=toolbox.trust if toolbox else "stranger",
             caller_name=known.caller_name,
             tools=toolbox.names() if toolbox else (),
         )

@@ -1,9 +1,9 @@
-"""What is done beside the calls: at start, every minute, every quarter of an hour, once a day.
+"""What is done beside the calls: at start, every minute, every few minutes, once a day.
 
 At start, before anything is served, calls that a crash left open are closed as interrupted and their
 recordings are found. Every minute the program notes that it is alive; so the next start knows since when
-it was not. Every quarter of an hour Twilio is asked what happened meanwhile. Once a day what is too old
-goes.
+it was not. Every quarter of an hour Twilio is asked what happened meanwhile, and every two minutes the
+calendar whether those appointments are there of which its answer never came. Once a day what is too old goes.
 """
 
 from __future__ import annotations
@@ -24,18 +24,27 @@ log = logging.getLogger(__name__)
 
 HEARTBEAT_S = 60.0
 CATCH_UP_S = 15 * 60.0
+LOOK_AGAIN_S = 2 * 60.0
 DAY_S = 24 * 60 * 60.0
 
 
 class Rounds:
-    """catch_up: asks the telephone company for what happened since a time; None when there is none."""
+    """catch_up: asks the telephone company for what happened since a time; None when there is none.
+
+    look_again: asks the calendar for what may or may not have reached it.
+    """
 
     def __init__(
-        self, store: Store, instance_path: Path, catch_up: Callable[[datetime], object] | None
+        self,
+        store: Store,
+        instance_path: Path,
+        catch_up: Callable[[datetime], object] | None,
+        look_again: Callable[[], None],
     ) -> None:
         self._store = store
         self._instance_path = instance_path
         self._catch_up = catch_up
+        self._look_again = look_again
         self._since: datetime | None = None
         self._stopped = threading.Event()
         self._threads: list[threading.Thread] = []
@@ -55,6 +64,7 @@ class Rounds:
         """Make the rounds from now on, in threads of their own: none waits for another."""
         self._go("alive", HEARTBEAT_S, self._note_alive)
         self._go("prune", DAY_S, self._prune)
+        self._go("look-again", LOOK_AGAIN_S, self._look_again)
         if self._catch_up is not None:
             self._go("catch-up", CATCH_UP_S, self._ask_what_happened)
 

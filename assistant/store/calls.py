@@ -214,6 +214,13 @@ def status_of(db: Database, call_sid: str) -> Literal["unknown", "open", "ended"
     return "open" if row[0] is None else "ended"
 
 
+def still_there(db: Database, call_sids: Iterable[str]) -> set[str]:
+    """Those of these calls that are still kept."""
+    found = db.execute("SELECT call_sid FROM calls WHERE call_sid IN (SELECT value FROM json_each(?))",
+                       (orjson.dumps(list(call_sids)).decode(),))  # fmt: skip
+    return {str(row[0]) for row in found}
+
+
 def calls_today(db: Database, from_number: str | None, since: datetime) -> int:
     """How often a number (None: withheld) has called since then, for its cap: calls that were refused,
     or that the owner took, cost nothing and do not count."""

@@ -39,12 +39,13 @@ class Message(Arguments):
 def take_message(context: ToolContext, message: Message) -> ToolResult:
     """Store the message; durable when this returns."""
     number = _number(message.callback_number, context.caller_number)
+    text = _one_line(message.text, _MOST_TEXT)
     context.store.write(
         messages.add,
         context.call_sid,
         name=_one_line(message.name, _MOST_NAME) or None,
         callback_number=number,
-        text=_one_line(message.text, _MOST_TEXT),
+        text=" ".join([text, *(wish for wish in context.wishes if wish not in text)]),
         urgency=message.urgency,
         created_at=context.now(),
         timeout_s=_STORE_S,

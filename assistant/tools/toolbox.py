@@ -7,33 +7,43 @@ anything, and nothing into this.
 A tool's arguments are one pydantic class: it makes the schema the model sees and checks what
 the model sends. Every outcome, also a refusal or a failure, is data for the model, so that
 each call is answered. Tools do not touch the phone; they may ask for it (`then`).
+
+Levels rise only through code: `raise_to_owner` is called where a PIN was compared. What the owner has to
+confirm by a key of the telephone is kept here until the key is pressed; the model has no part in that.
 """
 
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cache
-from typing import Any, Generic, Literal, TypeVar
+from typing import Any, Generic, TypeVar
 
 import orjson
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
-from assistant.call.events import Then
-from assistant.errors import AssistantError, StoreBusy, ToolRefused
+from assistant.calendars.diary import Diary
+from assistant.call.events import Then, ThenConfirm
+from assistant.errors import AssistantError, CalendarUnavailable, StoreBusy, ToolRefused, UnknownOutcome
 from assistant.store.writer import Store
+from assistant.trust import Trust
 
 log = logging.getLogger(__name__)
 
-Trust = Literal["stranger", "known", "owner"]
 EVERYBODY: frozenset[Trust] = frozenset({"stranger", "known", "owner"})
+KNOWN_AND_OWNER: frozenset[Trust] = frozenset({"known", "owner"})
+OWNER_ALONE: frozenset[Trust] = frozenset({"owner"})
 Within = Callable[[float], AbstractContextManager[Any]]
 
 TIME_LIMIT_S = 6.0
-NOT_RUN = frozenset({"unknown_tool", "not_allowed", "bad_arguments", "too_many"})
+CALENDAR_LIMIT_S = 4.0  # of the tools that ask the calendar, everything included
+CALENDAR_S = 3.4  # of that, for the calendar itself: then there is still time to keep the wish
+# The codes that mean: the dispatcher did not run it, whatever else was right.
+NOT_RUN = frozenset({"unknown_tool", "not_allowed", "bad_arguments", "bad_time", "bad_duration", "too_many"})
 
 
 def now_utc() -> datetime:
@@ -42,13 +52,21 @@ def now_utc() -> datetime:
 
 @dataclass(frozen=True, slots=True)
 class ToolContext:
-    """The call a tool is run in. `caller_number`: E.164, None when withheld."""
+    """The call a tool is run in. `caller_number`: E.164, None when withheld.
+
+    tool_call_id: of this run. tally: what was counted in this call; wishes: what the owner has to read in any
+    message of it (see `passing_on`). Both are shared by all its runs.
+    """
 
     call_sid: str
     caller_number: str | None
     trust: Trust
     store: Store
+    diary: Diary
     now: Callable[[], datetime] = now_utc
+    tool_call_id: str = ""
+    tally: Counter[str] = field(default_factory=Counter)
+    wishes: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +109,8 @@ A = TypeVar("A", bound=Arguments)
 class Tool(Generic[A]):
     """One thing the assistant can do, and for whom.
 
-    `run` may raise ToolRefused (its message is for the model) or any AssistantError.
+    `run` may raise ToolRefused (its message is for the model) or any AssistantError. `confirmed`: what is
+    done when the caller has pressed the key that a result of `run` asked for (ThenConfirm).
     """
 
     name: str
@@ -99,6 +118,8 @@ class Tool(Generic[A]):
     arguments: type[A]
     run: Callable[[ToolContext, A], ToolResult]
     levels: frozenset[Trust] = EVERYBODY
+    limit_s: float = TIME_LIMIT_S
+    confirmed: Callable[[ToolContext, A], ToolResult] | None = None
 
     def declared(self) -> dict[str, Any]:
         """The tool as the session shows it to the model."""
@@ -146,6 +167,16 @@ class Toolbox:
         self._context = context
         self._within = within
         self._tools = {tool.name: tool for tool in (all_tools() if tools is None else tools)}
+        self._unconfirmed: dict[str, tuple[Tool[Any], dict[str, Any]]] = {}
+
+    @property
+    def trust(self) -> Trust:
+        """How far this call's caller is trusted by now."""
+        return self._context.trust
+
+    def raise_to_owner(self) -> None:
+        """The caller is the owner: they typed the PIN on a call from the owner's number."""
+        self._context = replace(self._context, trust="owner")
 
     def declared(self) -> list[dict[str, Any]]:
         """The schemas of those tools this call's caller may use."""
@@ -158,8 +189,8 @@ class Toolbox:
     def _may(self, tool: Tool[Any]) -> bool:
         return self._context.trust in tool.levels
 
-    def run(self, name: str, arguments_json: str) -> ToolResult:
-        """Run a tool, or say why not. Never raises, takes at most 6 s (where `within` is given)."""
+    def run(self, name: str, arguments_json: str, tool_call_id: str = "") -> ToolResult:
+        """Run a tool, or say why not. Never raises, takes no longer than the tool may (see `within`)."""
         arguments = _read(arguments_json)
         tool = self._tools.get(name)
         if tool is None:
@@ -169,7 +200,24 @@ class Toolbox:
         elif arguments is None:
             result = refusal("bad_arguments", "The arguments are not a JSON object.")
         else:
-            result = self._run(tool, arguments)
+            result = self._run(tool, tool.run, arguments, tool_call_id)
+            if isinstance(result.then, ThenConfirm):
+                self._unconfirmed[tool_call_id] = (tool, arguments)
+        return self._told(result, tool, arguments or {})
+
+    def confirm(self, tool_call_id: str) -> ToolResult:
+        """The caller has pressed the key that this run asked for: do it, once. Never raises."""
+        tool, arguments = self._unconfirmed.pop(tool_call_id, (None, {}))
+        if tool is None or tool.confirmed is None:
+            result = refusal("not_available", "There is nothing that waits for a key.")
+        elif not self._may(tool):
+            result = refusal("not_allowed", "This caller may not do that.")
+        else:
+            result = self._run(tool, tool.confirmed, arguments, tool_call_id)
+        return self._told(result, tool, arguments)
+
+    def _told(self, result: ToolResult, tool: Tool[Any] | None, arguments: dict[str, Any]) -> ToolResult:
+        """The result with its arguments; what was refused gets a line in the log, without words."""
         if not result.output.get("ok"):
             log.warning(
                 "%s: tool %s: %s",
@@ -177,25 +225,42 @@ class Toolbox:
                 tool.name if tool else "(unknown)",
                 result.output.get("error"),
             )
-        return ToolResult(result.output, result.then, result.refused, arguments or {})
+        return replace(result, arguments=arguments)
 
-    def _run(self, tool: Tool[Any], given: dict[str, Any]) -> ToolResult:
+    def _run(
+        self,
+        tool: Tool[Any],
+        run: Callable[[ToolContext, Any], ToolResult],
+        given: dict[str, Any],
+        tool_call_id: str,
+    ) -> ToolResult:
         try:
             arguments = tool.arguments.model_validate(given)
         except ValidationError as error:
             return refusal("bad_arguments", _complaints(error))
         try:
-            with self._within(TIME_LIMIT_S):
-                return tool.run(self._context, arguments)
-        except ToolRefused as error:
-            return refusal(error.code, str(error))
-        except (TimeoutError, StoreBusy):
-            return refusal("timeout", "It took too long, and is not known to have been done.")
-        except AssistantError as error:
-            return refusal("failed", error.spoken)
-        except Exception:
-            log.exception("%s: tool %s failed", self._context.call_sid, tool.name)
-            return refusal("failed", AssistantError.spoken)
+            with self._within(tool.limit_s):
+                return run(replace(self._context, tool_call_id=tool_call_id), arguments)
+        except Exception as error:
+            return self._failure(tool, error)
+
+    def _failure(self, tool: Tool[Any], error: Exception) -> ToolResult:
+        """What went wrong, as the model may know it; the log has the rest."""
+        match error:
+            case ToolRefused():
+                return refusal(error.code, str(error), **error.help_fields)
+            case CalendarUnavailable():
+                log.warning("%s: the calendar: %s", self._context.call_sid, error)
+                return refusal("calendar_unavailable", error.spoken, instead="take_message")
+            case UnknownOutcome():
+                log.warning("%s: the calendar: %s", self._context.call_sid, error)
+                return refusal("unknown_outcome", error.spoken, promise="nothing; the owner will confirm")
+            case TimeoutError() | StoreBusy():
+                return refusal("timeout", "It took too long, and is not known to have been done.")
+            case AssistantError():
+                return refusal("failed", error.spoken)
+        log.error("%s: tool %s failed", self._context.call_sid, tool.name, exc_info=error)
+        return refusal("failed", AssistantError.spoken)
 
 
 def refusal(code: str, message: str, **help_fields: Any) -> ToolResult:
@@ -227,7 +292,22 @@ def _complaints(error: ValidationError) -> str:
 def all_tools() -> list[Tool[Any]]:
     """Every tool that is built."""
     # The tools import this module for what a tool is.
+    from assistant.tools.add_event import ADD_EVENT
+    from assistant.tools.cancel_event import CANCEL_EVENT
     from assistant.tools.end_call import END_CALL
+    from assistant.tools.find_free_times import FIND_FREE_TIMES
+    from assistant.tools.list_events import LIST_EVENTS
+    from assistant.tools.list_messages import LIST_MESSAGES
+    from assistant.tools.move_event import MOVE_EVENT
     from assistant.tools.take_message import TAKE_MESSAGE
 
-    return [TAKE_MESSAGE, END_CALL]
+    return [
+        TAKE_MESSAGE,
+        FIND_FREE_TIMES,
+        ADD_EVENT,
+        LIST_EVENTS,
+        MOVE_EVENT,
+        CANCEL_EVENT,
+        LIST_MESSAGES,
+        END_CALL,
+    ]

@@ -10,6 +10,11 @@ headers.py     what every response says about itself
 login.py       who is the owner
 inbox.py       all calls
 calls.py       one call, and its sound
+calendars/     the calendar: the week, what waits for the owner, what was booked
+calendar_link.py  the link with Google Calendar
+feed.py        the calendar for other programs
+settings.py    what callers hear first
+ranges.py      a part of a file
 words.py       numbers, times and outcomes as people write them
 errors.py      what a page says when it cannot be shown
 """

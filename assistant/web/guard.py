@@ -45,7 +45,13 @@ VOICE = frozenset(
     }
 )
 HEALTH = "/healthz"
-PUBLIC = VOICE | {HEALTH, "/login", "/login/<token>", "/static/<path:filename>"}
+PUBLIC = VOICE | {
+    HEALTH,
+    "/login",
+    "/login/<token>",
+    "/static/<path:filename>",
+    "/calendar/feed/<secret>.ics",
+}
 
 ROUTE_KEY = "afterbeep.route"  # the server's log line reads it from the environ
 

@@ -1,8 +1,9 @@
 """What every response says about itself: security headers by hand, errors included.
 
 The page policy allows nothing it does not name: scripts and styles only from this site or with the
-response's own nonce, no frames around a page, no foreign address for a form. Pages are never kept
-by a browser or a proxy: they hold what strangers said.
+response's own nonce, no frames around a page, no foreign address for a form (but where a calendar is
+linked: browsers ask this for redirects too). Pages are never kept by a browser or a proxy: they hold what
+strangers said.
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ ALWAYS = {
     "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
 }
 
+SAYS_ITSELF = frozenset({"static", "calendar_feed"})  # for how long it may be kept
+
 
 def register(app: Flask) -> None:
     """Put the headers on every response and `csp_nonce()` into every template."""
@@ -34,8 +37,8 @@ def csp_nonce() -> str:
     return str(g.csp_nonce)
 
 
-def content_policy(nonce: str) -> str:
-    """The Content-Security-Policy of a page."""
+def content_policy(nonce: str, form_goes_to: str = "") -> str:
+    """The Content-Security-Policy of a page. form_goes_to: where its forms may lead besides this site."""
     rules = {
         "default-src": "'none'",
         "script-src": f"'nonce-{nonce}'",
@@ -46,7 +49,7 @@ def content_policy(nonce: str) -> str:
         "font-src": "'self'",
         "manifest-src": "'self'",
         "worker-src": "'self'",
-        "form-action": "'self'",
+        "form-action": f"'self' {form_goes_to}".rstrip(),
         "base-uri": "'none'",
         "frame-ancestors": "'none'",
     }
@@ -56,7 +59,7 @@ def content_policy(nonce: str) -> str:
 def _add_headers(response: Response) -> Response:
     for name, value in ALWAYS.items():
         response.headers.setdefault(name, value)
-    response.headers["Content-Security-Policy"] = content_policy(csp_nonce())
-    if request.endpoint != "static" or response.status_code >= 400:
+    response.headers["Content-Security-Policy"] = content_policy(csp_nonce(), g.get("form_goes_to", ""))
+    if request.endpoint not in SAYS_ITSELF or response.status_code >= 400:
         response.headers["Cache-Control"] = "private, no-store"
     return response

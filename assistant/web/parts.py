@@ -20,6 +20,8 @@ from typing import Any, Literal, Protocol, cast
 from flask import Flask, current_app
 
 from assistant.bridge import Phone
+from assistant.calendars.diary import Diary
+from assistant.calendars.google import Google
 from assistant.channel import Readiness
 from assistant.config import Settings
 from assistant.errors import AssistantError
@@ -143,6 +145,8 @@ class Parts:
 
     settings: Settings
     store: Store
+    diary: Diary
+    google: Google
     live: Live = field(default_factory=Live)
     live_calls: LiveCalls = field(default_factory=LiveCalls)
     lobby: Lobby[Any] = field(default_factory=Lobby)

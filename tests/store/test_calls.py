@@ -280,3 +280,11 @@ def test_a_removed_call_does_not_come_back(store: Store, ring: Callable[..., boo
     assert store.read(calls.status_of, "CA1") == "ended"
     store.write(calls.add_recording, "CA1", kind="voicemail", file="recordings/a.wav", seconds=1)
     assert store.read(export.count) == 0
+
+
+def test_of_many_calls_those_that_are_kept(store: Store, ring: Callable[..., bool]) -> None:
+    ring("CA1")
+    ring("CA2")
+
+    assert store.read(calls.still_there, {"CA1", "CA2", "CA9"}) == {"CA1", "CA2"}
+    assert store.read(calls.still_there, []) == set()

@@ -9,6 +9,7 @@ from typing import Any
 import orjson
 import pytest
 
+from assistant.calendars.diary import Diary
 from assistant.store import calls
 from assistant.store.export import export_call
 from assistant.store.writer import Store
@@ -37,7 +38,7 @@ def store(tmp_path: Path) -> Store:
 
 
 def take(store: Store, caller_number: str | None = CALLER, **arguments: Any) -> ToolResult:
-    context = ToolContext("CA1", caller_number, "stranger", store, now=lambda: NOW)
+    context = ToolContext("CA1", caller_number, "stranger", store, Diary(store), now=lambda: NOW)
     return Toolbox(context).run("take_message", orjson.dumps(arguments).decode())
 
 

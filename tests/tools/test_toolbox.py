@@ -13,12 +13,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import Field
 
-from assistant.call.events import ThenHangUp
-from assistant.errors import AssistantError, StoreBusy, StoreError, ToolRefused
+from assistant.calendars.diary import Diary
+from assistant.call.events import ThenConfirm, ThenHangUp
+from assistant.errors import (
+    AssistantError,
+    CalendarUnavailable,
+    StoreBusy,
+    StoreError,
+    ToolRefused,
+    UnknownOutcome,
+)
 from assistant.store.writer import Store
 from assistant.tools.toolbox import Arguments, Tool, Toolbox, ToolContext, ToolResult
 
 NOWHERE = Store(Path("/nonexistent/nothing.db"))
+NOTHING = Diary(NOWHERE)
 
 
 class Question(Arguments):
@@ -35,7 +44,7 @@ def tool(run: Any = lambda context, given: ToolResult({"ok": True, "days": given
 
 
 def box(*tools: Tool, trust: Any = "stranger", **more: Any) -> Toolbox:
-    return Toolbox(ToolContext("CA1", "+12025550143", trust, NOWHERE), tools=tools, **more)
+    return Toolbox(ToolContext("CA1", "+12025550143", trust, NOWHERE, NOTHING), tools=tools, **more)
 
 
 def raising(error: Exception) -> Tool:
@@ -117,6 +126,84 @@ def test_failures_are_data():
     assert refused(box(raising(ZeroDivisionError("a bug")))) == ("failed", False)
 
 
+def test_trouble_with_the_calendar_is_told_with_what_to_do_instead():
+    unseen = box(raising(CalendarUnavailable("10.0.0.7: no route", "network"))).run("ask", "{}").output
+    unknown = box(raising(UnknownOutcome("10.0.0.7: no answer"))).run("ask", "{}").output
+
+    assert (unseen["error"], unseen["instead"]) == ("calendar_unavailable", "take_message")
+    assert (unknown["error"], unknown["promise"]) == ("unknown_outcome", "nothing; the owner will confirm")
+    assert "10.0.0.7" not in f"{unseen} {unknown}"
+
+
+def test_a_refusal_brings_its_help_along():
+    result = box(raising(ToolRefused("past", "Too late.", now="2026-11-30T09:00"))).run("ask", "{}")
+
+    assert result.output == {"ok": False, "error": "past", "message": "Too late.", "now": "2026-11-30T09:00"}
+
+
+# --- what waits for a key ----------------------------------------------------
+
+
+def asking(done: list[int]) -> Tool:
+    """A tool that is done when the key is pressed."""
+
+    def confirmed(context: ToolContext, given: Question) -> ToolResult:
+        done.append(given.days)
+        return ToolResult({"ok": True})
+
+    return tool(lambda context, given: ToolResult({"ok": True}, then=ThenConfirm("1")), confirmed=confirmed)
+
+
+def test_what_was_asked_for_is_done_at_the_key_with_the_same_arguments():
+    done: list[int] = []
+    toolbox = box(asking(done))
+    toolbox.run("ask", '{"days": 5}', "call_1")
+    toolbox.run("ask", '{"days": 6}', "call_2")
+    assert done == []
+
+    result = toolbox.confirm("call_2")
+
+    assert (result.output, result.arguments, done) == ({"ok": True}, {"days": 6}, [6])
+
+
+def test_a_key_works_once_and_not_for_what_was_never_asked():
+    done: list[int] = []
+    toolbox = box(asking(done))
+    toolbox.run("ask", "{}", "call_1")
+    toolbox.run("ask", '{"days": 99}', "call_2")
+
+    told = [toolbox.confirm(one) for one in ("call_1", "call_1", "call_2", "call_3")]
+
+    assert [result.output.get("error") for result in told] == [None, *["not_available"] * 3]
+    assert done == [3]
+
+
+def test_what_fails_at_the_key_is_data_too():
+    def confirmed(context: ToolContext, given: Question) -> ToolResult:
+        raise ZeroDivisionError("a bug")
+
+    toolbox = box(
+        tool(lambda context, given: ToolResult({"ok": True}, then=ThenConfirm("1")), confirmed=confirmed)
+    )
+    toolbox.run("ask", "{}", "call_1")
+
+    assert toolbox.confirm("call_1").output["error"] == "failed"
+
+
+# --- the level ---------------------------------------------------------------
+
+
+def test_a_level_rises_by_code_and_the_tools_with_it():
+    secret = tool(levels=frozenset({"owner"}))
+    toolbox = box(secret)
+    assert refused(toolbox) == ("not_allowed", True)
+
+    toolbox.raise_to_owner()
+
+    assert (toolbox.trust, toolbox.names()) == ("owner", ["ask"])
+    assert toolbox.run("ask", "{}").output["ok"]
+
+
 def test_the_model_learns_only_what_a_caller_may():
     assert box(raising(Slow("10.0.0.7 did not answer"))).run("ask", "{}").output["message"] == Slow.spoken
     assert "bug" not in str(box(raising(ZeroDivisionError("a bug"))).run("ask", "{}").output)
@@ -161,20 +248,46 @@ def test_it_never_raises(name: str, arguments: str):
 # --- what is built -----------------------------------------------------------
 
 
-def test_a_stranger_may_leave_a_message_and_end_the_call():
-    toolbox = Toolbox(ToolContext("CA1", None, "stranger", NOWHERE))
+def test_a_stranger_may_leave_a_message_ask_for_a_time_and_end_the_call():
+    toolbox = Toolbox(ToolContext("CA1", None, "stranger", NOWHERE, NOTHING))
 
-    assert toolbox.names() == ["take_message", "end_call"]
+    assert toolbox.names() == ["take_message", "find_free_times", "add_event", "end_call"]
     parameters = {one["name"]: one["parameters"] for one in toolbox.declared()}
     assert parameters["take_message"]["required"] == ["text"]
     assert parameters["take_message"]["properties"]["urgency"]["enum"] == ["low", "normal", "high"]
+
+
+def test_dates_times_and_lengths_are_declared_as_what_they_are():
+    """What cannot be read has a code of its own, so they are checked later than the schema says."""
+    toolbox = Toolbox(ToolContext("CA1", None, "owner", NOWHERE, NOTHING))
+    parameters = {one["name"]: one["parameters"] for one in toolbox.declared()}
+
+    wish = parameters["add_event"]
+    assert wish["required"] == ["date", "time"]
+    assert {name: wish["properties"][name]["type"] for name in ("date", "time", "title")} == {
+        "date": "string",
+        "time": "string",
+        "title": "string",
+    }
+    assert wish["properties"]["duration_minutes"]["anyOf"][0] == {"type": "integer"}
+    assert parameters["find_free_times"]["required"] == []
+    assert parameters["find_free_times"]["properties"]["days"]["maximum"] == 31
+    assert parameters["move_event"]["required"] == ["date", "time", "event_id"]
+
+
+def test_each_level_has_the_tools_of_the_contract():
+    def names(trust: Any) -> set[str]:
+        return set(Toolbox(ToolContext("CA1", None, trust, NOWHERE, NOTHING)).names())
+
+    assert names("known") - names("stranger") == {"list_events", "move_event", "cancel_event"}
+    assert names("owner") - names("known") == {"list_messages"}
 
 
 @pytest.mark.parametrize("given", ["", "{}", '{"reason": "The caller said goodbye."}'])
 def test_end_call_only_asks_for_the_end(given: str):
     began = time.monotonic()
 
-    result = Toolbox(ToolContext("CA1", None, "known", NOWHERE)).run("end_call", given)
+    result = Toolbox(ToolContext("CA1", None, "known", NOWHERE, NOTHING)).run("end_call", given)
 
     assert (result.output, result.then) == ({"ok": True}, ThenHangUp())
     assert time.monotonic() - began < 1

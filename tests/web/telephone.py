@@ -12,6 +12,7 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -19,6 +20,8 @@ from xml.etree import ElementTree
 from flask import Flask
 from werkzeug.test import TestResponse
 
+from assistant.calendars.diary import Diary
+from assistant.calendars.google import Google
 from assistant.config import load_settings
 from assistant.store import Store, callers, calls, export, open_database, preferences
 from assistant.telephony.dials import RunningDials
@@ -69,9 +72,12 @@ class Exchange:
         self.store.start()
         self.clock = Clock()
         self.fetched: list[tuple[Any, ...]] = []
+        google = Google(settings, self.store, partial(guard.secret_key, settings))
         self.parts = Parts(
             settings=settings,
             store=self.store,
+            diary=Diary(self.store, google),
+            google=google,
             beside=lambda function, *args: self.fetched.append(args),
             tokens=StreamTokens(self.clock),
             dials=RunningDials(self.clock),

@@ -1,0 +1,175 @@
+"""What works and what does not: the doctor's checks, as data, for a page or a command to show.
+
+A look is a function that is given the patient and yields what it has found; one more look is one more
+line in LOOKS. Looks ask where there is no other way to know (the calendar, with a deadline), and change
+nothing.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Literal
+
+from assistant.calendars.events import Deadline, Span
+from assistant.calendars.google import Account, Google
+from assistant.calendars.google.consent import SCOPES
+from assistant.calendars.google.failures import API_PAGE, LINK_AGAIN
+from assistant.config import Settings
+from assistant.errors import AssistantError, CalendarUnavailable, LinkError, Why
+from assistant.store import Store, pins, preferences
+
+State = Literal["green", "amber", "red"]
+
+CALENDAR_S = 4.0  # as long as a tool has for it during a call
+RECENTLY = timedelta(days=1)  # what answered since then, and does not now, will answer again
+UPLOAD = "Upload the client secret on the calendar's link page."
+TRY_AGAIN = "Look again in a minute."
+FOR_A_TIME = "Google gives access for a week only while the consent screen is in testing."
+PUBLISH = "Publish the app in Google's console, then link again on the calendar's link page."
+
+PASSING: tuple[Why, ...] = ("network", "timeout", "busy")
+ACTIONS: dict[Why, str] = {
+    "relink": LINK_AGAIN,
+    "scope": f"{LINK_AGAIN} Tick every box there.",
+    "api_off": f"Enable it at {API_PAGE} and wait a minute or two.",
+    "network": "See whether this machine reaches the internet.",
+    "timeout": TRY_AGAIN,
+    "busy": TRY_AGAIN,
+    "refused": f"{TRY_AGAIN} If it stays so, upload the client secret and link again.",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One thing that was looked at: a sentence for each of what was found, why that is, what to do.
+
+    amber: it works, but not as it should, or not for long. red: it does not work. cause and action are ""
+    when it is green.
+    """
+
+    name: str
+    state: State
+    found: str
+    cause: str = ""
+    action: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Patient:
+    """What is looked at."""
+
+    settings: Settings
+    store: Store
+    google: Google
+    now: Callable[[], datetime] = lambda: datetime.now(UTC)
+
+    def clock(self, at: datetime) -> str:
+        """A time as the owner's clock shows it."""
+        local = at.astimezone(self.store.read(preferences.load).zone)
+        return f"{local:%B} {local.day}, {local:%Y, %H:%M}"
+
+
+def examine(patient: Patient) -> Iterator[Check]:
+    """All checks, each as soon as it is made."""
+    for name, look in LOOKS.items():
+        try:
+            yield from look(patient)
+        except AssistantError as error:
+            yield Check(name, "red", "It could not be looked at.", str(error), TRY_AGAIN)
+
+
+# --- the calendar --------------------------------------------------------------
+
+
+def look_at_the_calendar(patient: Patient) -> Iterator[Check]:
+    """The embedded one, or all that the link with Google takes, and whether Google answers."""
+    account = patient.google.account()
+    secret = _client_secret(patient, is_needed=account is not None)
+    if account is None:
+        yield Check("Calendar", "green", "The embedded calendar is in use; no Google account is linked.")
+        if secret.state != "green":
+            yield secret
+        return
+    yield secret
+    if secret.state == "red" and account.broken_since is None:
+        return  # the link would only say the same once more
+    yield _link(patient, account)
+    if not account.broken_why:
+        yield _permissions(account)
+        yield _answer(patient, account)
+
+
+def _client_secret(patient: Patient, *, is_needed: bool) -> Check:
+    name, path = "Google client secret", patient.settings.google_client_secrets
+    try:
+        secret = patient.google.client()
+    except LinkError as error:
+        # Without a link nobody needs it yet, but somebody wanted to link.
+        return Check(name, "red" if is_needed else "amber", "It cannot be used.", str(error), UPLOAD)
+    if secret is None and is_needed:
+        return Check(name, "red", "It is gone.", f"There is no {path}.", UPLOAD)
+    return Check(name, "green", f"{path} is there." if secret else "There is none.")
+
+
+def _link(patient: Patient, account: Account) -> Check:
+    name = "Google link"
+    if account.broken_why:
+        since = account.broken_since
+        found = f"It is dead since {patient.clock(since)}." if since else "It cannot be used."
+        cause = account.broken_why.replace(LINK_AGAIN, "").strip()
+        return Check(name, "red", found, cause, LINK_AGAIN)
+    linked = f"{account.name or 'An account'} is linked since {patient.clock(account.linked_at)}."
+    if account.dies_at is None:
+        return Check(name, "green", linked)
+    ends = "ended" if account.dies_at <= patient.now() else "will end"
+    return Check(
+        name, "amber", f"{linked} It {ends} on {patient.clock(account.dies_at)}.", FOR_A_TIME, PUBLISH
+    )
+
+
+def _permissions(account: Account) -> Check:
+    name = "Google permissions"
+    if missing := [words for words in SCOPES.values() if words not in account.permissions]:
+        found = f"Missing: {'; '.join(missing)}."
+        return Check(name, "red", found, "Not every box was ticked.", ACTIONS["scope"])
+    return Check(name, "green", f"Granted: {'; '.join(account.permissions)}.")
+
+
+def _answer(patient: Patient, account: Account) -> Check:
+    """What a caller's question would come to now."""
+    name, began, now = "Google Calendar", time.monotonic(), patient.now()
+    try:
+        calendar = patient.google.calendar()
+        if calendar is not None:  # it may have been unlinked meanwhile
+            calendar.busy(Span(now, now + timedelta(hours=1)), Deadline(CALENDAR_S))
+    except CalendarUnavailable as error:
+        last = account.last_success_at
+        passes = error.why in PASSING and last is not None and now - last < RECENTLY
+        since = f"The last success was on {patient.clock(last)}." if last else "It never has."
+        action = ACTIONS[error.why]
+        cause = str(error).replace(action, "").strip()
+        return Check(name, "amber" if passes else "red", f"It does not answer. {since}", cause, action)
+    return Check(name, "green", f"It answered after {time.monotonic() - began:.1f} s.")
+
+
+# --- the keypad PIN --------------------------------------------------------------
+
+
+def look_at_the_pin(patient: Patient) -> Iterator[Check]:
+    """Whether the owner can prove to be the owner on the phone."""
+    if patient.store.read(pins.has_pin):
+        yield Check("PIN", "green", "There is a PIN.")
+    elif not patient.settings.owner_phone:
+        yield Check("PIN", "green", "There is none, and none is needed: OWNER_PHONE is not set.")
+    else:
+        cause = "Without it your own assistant takes you for any other caller."
+        yield Check("PIN", "amber", "There is none.", cause, "Set one with `flask pin`.")
+
+
+LOOKS: dict[str, Callable[[Patient], Iterator[Check]]] = {
+    "Calendar": look_at_the_calendar,
+    "PIN": look_at_the_pin,
+}

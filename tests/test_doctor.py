@@ -1,0 +1,242 @@
+"""What the doctor finds: with a real database, and a Google that answers on a loopback port."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from assistant import doctor
+from assistant.calendars.google import Google
+from assistant.config import load_settings
+from assistant.doctor import Check, Patient, examine
+from assistant.store import Store, open_database, pins, preferences
+from tests.calendars.google.parts import REDIRECT_URI, Linked, make_google
+from tests.calendars.google.server import FakeGoogle, Fault
+
+AGAIN = "Link again on the page “Google Calendar”."
+
+
+@pytest.fixture
+def server() -> Iterator[FakeGoogle]:
+    with FakeGoogle(redirect_uris=(REDIRECT_URI,)) as server:
+        yield server
+
+
+@pytest.fixture
+def linked(server: FakeGoogle, tmp_path: Path) -> Linked:
+    """An account that is linked and has answered."""
+    linked = Linked(server, make_google(server, tmp_path)).link()
+    linked.google.check()
+    return linked
+
+
+def patient(tmp_path: Path, google: Google | None = None, **environ: str) -> Patient:
+    settings = load_settings({"INSTANCE_PATH": str(tmp_path), **environ}, None)
+    store = Store(settings.database)
+    open_database(settings.database).close()
+    store.write(preferences.set, "timezone", "Europe/Berlin")
+    return Patient(settings, store, google or Google(settings, store, lambda: "the text of a secret key"))
+
+
+def found(of: Patient) -> dict[str, Check]:
+    checks = list(examine(of))
+    assert len({check.name for check in checks}) == len(checks)
+    for check in checks:
+        assert check.found
+        assert bool(check.cause) == bool(check.action) == (check.state != "green"), check
+    return {check.name: check for check in checks}
+
+
+def states(of: Patient) -> dict[str, str]:
+    return {name: check.state for name, check in found(of).items()}
+
+
+# --- the calendar ----------------------------------------------------------------
+
+
+def test_with_nothing_linked_the_embedded_calendar_is_well(tmp_path: Path) -> None:
+    assert states(patient(tmp_path)) == {"Calendar": "green", "PIN": "green"}
+
+
+def test_a_client_secret_that_is_wrong_is_told_before_anything_is_linked(tmp_path: Path) -> None:
+    (tmp_path / "client_secret.json").write_text("{}")
+
+    checks = found(patient(tmp_path))
+
+    assert checks["Google client secret"].state == "amber"
+    assert str(tmp_path) in checks["Google client secret"].cause
+    assert checks["Calendar"].state == "green"
+
+
+def test_a_link_that_works_is_green_all_over(linked: Linked, tmp_path: Path) -> None:
+    checks = found(patient(tmp_path, linked.google))
+
+    assert {check.state for check in checks.values()} == {"green"}
+    assert list(checks) == [
+        "Google client secret",
+        "Google link",
+        "Google permissions",
+        "Google Calendar",
+        "PIN",
+    ]
+    assert checks["Google link"].found.startswith(f"{linked.row().account} is linked since ")
+    assert "View your availability" in checks["Google permissions"].found
+    assert linked.server.count("freebusy") == 1
+
+
+def test_a_link_made_while_the_consent_screen_is_in_testing_says_when_it_ends(
+    server: FakeGoogle, tmp_path: Path
+) -> None:
+    server.refresh_token_expires_in = 7 * 86_400
+    linked = Linked(server, make_google(server, tmp_path)).link()
+
+    of = patient(tmp_path, linked.google)
+    link = found(of)["Google link"]
+
+    assert link.state == "amber"
+    dies_at = linked.row().dies_at
+    assert dies_at is not None
+    assert timedelta(days=6) < dies_at - datetime.now(UTC) < timedelta(days=8)
+    assert f"It will end on {of.clock(dies_at)}." in link.found
+    assert "testing" in link.cause
+    assert link.action.startswith("Publish the app")
+
+
+def test_access_that_was_taken_back_is_red_at_once_and_later_says_since_when(
+    linked: Linked, tmp_path: Path
+) -> None:
+    of = patient(tmp_path, linked.google)
+    linked.server.forget_tokens()
+
+    first = found(of)
+    later = found(of)
+
+    assert (first["Google Calendar"].state, first["Google Calendar"].action) == ("red", AGAIN)
+    link = later["Google link"]
+    assert (link.state, link.action) == ("red", AGAIN)
+    broken_since = linked.row().broken_since
+    assert broken_since is not None
+    assert link.found == f"It is dead since {of.clock(broken_since)}."
+    assert link.cause == "Google says that the access has expired or was taken back."
+    assert "Google Calendar" not in later  # nobody asks a dead link
+
+
+def test_a_link_that_another_secret_key_sealed_is_red(linked: Linked, tmp_path: Path) -> None:
+    of = patient(tmp_path)  # its key is another
+
+    link = found(of)["Google link"]
+
+    assert (link.state, link.found, link.action) == ("red", "It cannot be used.", AGAIN)
+    assert "SECRET_KEY" in link.cause
+
+
+@pytest.mark.parametrize("content", [None, "not json"])
+def test_a_client_secret_that_is_gone_is_one_red_check(
+    linked: Linked, tmp_path: Path, content: str | None
+) -> None:
+    file = tmp_path / "client_secret.json"
+    file.unlink()
+    if content:
+        file.write_text(content)
+
+    checks = found(patient(tmp_path, linked.google))
+
+    assert [check.name for check in checks.values() if check.state == "red"] == ["Google client secret"]
+    assert str(file) in checks["Google client secret"].cause
+
+
+def test_permissions_that_are_missing_are_red(linked: Linked, tmp_path: Path) -> None:
+    of = patient(tmp_path, linked.google)
+    scopes = "https://www.googleapis.com/auth/calendar.freebusy"
+    of.store.write(lambda db: db.execute("UPDATE google_link SET scopes = ?", (scopes,)) and None)
+
+    permissions = found(of)["Google permissions"]
+
+    assert permissions.state == "red"
+    assert "See, create, change" in permissions.found
+    assert "Tick every box" in permissions.action
+
+
+@pytest.mark.parametrize(
+    ("fault", "action"),
+    [
+        (Fault(status=403, reason="accessNotConfigured"), "Enable it at https://console.cloud.google.com/"),
+        (Fault(status=403, reason="insufficientPermissions"), "Link again"),
+        (Fault(status=400, reason="badRequest"), "Look again in a minute. If it stays so"),
+    ],
+)
+def test_what_google_refuses_is_red_with_what_to_do(
+    linked: Linked, tmp_path: Path, fault: Fault, action: str
+) -> None:
+    linked.server.faults["freebusy"] = [fault] * 5
+
+    answer = found(patient(tmp_path, linked.google))["Google Calendar"]
+
+    assert answer.state == "red"
+    assert answer.action.startswith(action)
+    assert answer.action not in answer.cause
+
+
+def test_a_network_that_fails_is_amber_as_long_as_it_worked_today(linked: Linked, tmp_path: Path) -> None:
+    linked.server.faults["freebusy"] = [Fault(cut=True)] * 50
+    of = patient(tmp_path, linked.google)
+
+    assert found(of)["Google Calendar"].state == "amber"
+    last = linked.row().last_success_at
+    assert last is not None
+    tomorrow = Patient(of.settings, of.store, of.google, now=lambda: last + timedelta(days=1, minutes=1))
+    answer = found(tomorrow)["Google Calendar"]
+    assert answer.state == "red"
+    assert f"The last success was on {of.clock(last)}." in answer.found
+
+
+def test_a_network_that_never_worked_is_red(server: FakeGoogle, tmp_path: Path) -> None:
+    google = Linked(server, make_google(server, tmp_path)).link().google
+    server.faults["freebusy"] = [Fault(cut=True)] * 50
+
+    answer = found(patient(tmp_path, google))["Google Calendar"]
+
+    assert (answer.state, "It never has." in answer.found) == ("red", True)
+
+
+def test_a_calendar_that_is_too_slow_is_given_up_in_time(
+    linked: Linked, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(doctor, "CALENDAR_S", 0.3)
+    linked.server.faults["freebusy"] = [Fault(slow_s=20)] * 5
+
+    answer = found(patient(tmp_path, linked.google))["Google Calendar"]
+
+    assert (answer.state, answer.cause) == ("amber", "Google's calendar did not answer in time.")
+
+
+# --- the PIN, and the doctor -------------------------------------------------------
+
+
+PHONE = {
+    "PUBLIC_URL": "https://assistant.example.org",
+    "OWNER_PHONE": "+12025550101",
+    "TWILIO_NUMBER": "+12025550100",
+    "TWILIO_ACCOUNT_SID": "AC" + "0" * 32,
+    "TWILIO_AUTH_TOKEN": "0" * 32,
+}
+
+
+def test_an_owner_with_a_phone_should_have_a_pin(tmp_path: Path) -> None:
+    of = patient(tmp_path, **PHONE)
+
+    without = found(of)["PIN"]
+    of.store.write(pins.set_pin_hash, "a hash")
+
+    assert (without.state, without.action) == ("amber", "Set one with `flask pin`.")
+    assert found(of)["PIN"].state == "green"
+
+
+def test_what_cannot_be_looked_at_is_red_and_the_rest_is_looked_at(tmp_path: Path) -> None:
+    of = patient(tmp_path)
+    of.store.write(lambda db: db.execute("DROP TABLE google_link") and None)
+
+    assert states(of) == {"Calendar": "red", "PIN": "green"}
