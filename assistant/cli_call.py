@@ -118,6 +118,8 @@ def conclude(report: CallReport, kept: dict[str, Kept], screen: Screen) -> int:
         wrong += [screen.labelled(record.label, reason) for reason in reasons_against(record, found)]
     for reason in wrong:
         click.echo(f"  not as the script says: {reason}")
+    if wrong and report.scenario.needs:
+        click.echo(f"  {report.scenario.needs}")
     click.echo("The call did not go as its script says." if wrong else "The call went as its script says.")
     return 1 if wrong else 0
 

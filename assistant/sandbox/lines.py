@@ -13,7 +13,7 @@ HERE = Path(__file__).parent
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A sentence or two. `payload`: 8 kHz mu-law."""
+    """A sentence or two, or a piece of one. `payload`: 8 kHz mu-law."""
 
     line_id: str
     speaker: str
@@ -23,13 +23,13 @@ class Line:
 
 @cache
 def shipped() -> dict[str, Line]:
-    """All lines by id, in the file's order."""
-    table = tomllib.loads((HERE / "lines.toml").read_text("utf-8"))["lines"]
+    """All lines and pieces by id, in the file's order."""
+    table = tomllib.loads((HERE / "lines.toml").read_text("utf-8"))
+    lines = {line_id: (line["speaker"], line["text"]) for line_id, line in table["lines"].items()}
+    pieces = {piece_id: ("assistant", text) for piece_id, text in table["pieces"].items()}
     return {
-        line_id: Line(
-            line_id, line["speaker"], line["text"], (HERE / "voices" / f"{line_id}.ulaw").read_bytes()
-        )
-        for line_id, line in table.items()
+        line_id: Line(line_id, speaker, text, (HERE / "voices" / f"{line_id}.ulaw").read_bytes())
+        for line_id, (speaker, text) in (lines | pieces).items()
     }
 
 

@@ -28,8 +28,9 @@ LONGEST_PAUSE_MS = 240
 
 def main() -> None:
     table = tomllib.loads((HERE / "lines.toml").read_text("utf-8"))
+    pieces = {piece_id: {"speaker": "assistant", "text": text} for piece_id, text in table["pieces"].items()}
     total = 0
-    for line_id, line in table["lines"].items():
+    for line_id, line in (table["lines"] | pieces).items():
         voice = table["voices"][line.get("voice", line["speaker"])]
         payload = audio.encode_ulaw(shorten_pauses(set_loudness(speak(line["text"], voice))))
         (HERE / "voices" / f"{line_id}.ulaw").write_bytes(payload)

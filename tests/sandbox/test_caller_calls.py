@@ -12,7 +12,7 @@ from websockets.exceptions import ConnectionClosed
 
 from assistant.audio import level
 from assistant.sandbox.caller import CallRecord, CallReport, SandboxCaller
-from assistant.sandbox.caller.far_ends import tone
+from assistant.sandbox.caller.far_ends import key_tone, tone
 from assistant.sandbox.caller.script import read_scenario
 from assistant.sandbox.lines import shipped
 from tests.sandbox.fake_app import ACCOUNT, TOKEN, FakeApp, Stream
@@ -418,6 +418,39 @@ def test_what_does_not_come_is_a_problem_and_the_caller_hangs_up(app):
     call = caller_of(app, [{"hear": "reply", "within_s": 0.3}, {"say": "hello"}]).run().call
     assert call.problems == ("hear reply: nobody spoke, or nobody stopped speaking within 0.3 s",)
     assert call.ended_by == "caller"
+
+
+def test_a_key_pressed_aloud_sounds_before_it_is_told_and_after(app):
+    def talk(stream: Stream) -> None:
+        for _ in "1#":
+            stream.read("dtmf")
+        for _ in range(10):
+            stream.read("media")
+        streams.append(stream)
+
+    streams: list[Stream] = []
+    app.talk = talk
+    app.documents["/voice/incoming"] = app.assistant(then="<Hangup/>")
+    call = ring(app, [{"be_quiet_ms": 100}, {"press": "1#", "aloud": True}, *WAIT_FOR_END])
+
+    assert call.streams[0].keys == "1#"
+    before, between, after = pressed(streams[0])
+    one, hash_ = key_tone("1", 100), key_tone("#", 100)
+    assert before.endswith(one[:320])
+    assert one[320:] in between
+    assert between.endswith(hash_[:320])
+    assert hash_[320:] in after
+
+
+def pressed(stream: Stream) -> list[bytes]:
+    """The caller's sound until the first key was told, until the second, and so on."""
+    parts = [b""]
+    for message in stream.messages:
+        if message["event"] == "dtmf":
+            parts.append(b"")
+        elif message["event"] == "media":
+            parts[-1] += base64.b64decode(message["media"]["payload"])
+    return parts
 
 
 def test_a_call_that_ends_too_early_is_a_problem(app):

@@ -29,6 +29,7 @@ PROMISED = [
     "injection",
     "message",
     "model-dies",
+    "owner",
     "quota",
     "silence",
     "two-callers",
@@ -60,6 +61,11 @@ def test_an_unknown_scenario_names_the_known_ones():
         ({"caller": [{"steps": [{"whisper": "hello"}]}]}, "a step needs one of"),
         ({"caller": [{"steps": [{"say": "hello", "loud": 1}]}]}, "the step say knows no loud"),
         ({"caller": [{"steps": [{"say": "greeting"}]}]}, "no caller's line 'greeting'"),
+        (
+            {"caller": [{"steps": [{"say": "yes", "while_asked": "hello"}]}]},
+            "no assistant's line 'hello'",
+        ),
+        ({"caller": [{"steps": [{"hear": "reply", "saying": "nonsense"}]}]}, "no assistant's line"),
         ({"caller": [{"from": "stranger", "mood": "bad"}]}, "Caller knows no mood"),
         ({"expect": {"result": "message"}, "caller": [{}]}, "Expected knows no result"),
     ],
@@ -110,11 +116,12 @@ def turn(text: str, **more: Any) -> dict[str, Any]:
 
 def kept(**more: Any) -> dict[str, Any]:
     usual: dict[str, Any] = {"outcome": "message", "ended_because": "assistant_ended", "from": "+12025550143"}
-    return usual | {"turns": [], "tool_runs": [], "message": None} | more
+    return usual | {"trust": "stranger", "turns": [], "tool_runs": [], "message": None} | more
 
 
-def ran(name: str, *, refused: bool = False) -> dict[str, Any]:
-    return {"name": name, "refused": refused}
+def ran(name: str, *, refused: bool = False, error: str = "") -> dict[str, Any]:
+    result = {"ok": False, "error": error} if error else {"ok": True}
+    return {"name": name, "refused": refused, "result": result}
 
 
 def test_a_call_that_went_as_expected():
@@ -133,6 +140,14 @@ def test_a_call_that_went_as_expected():
     assert reasons_against(record(expected), export) == []
 
 
+@pytest.mark.parametrize("times", [1, 2, 5])
+def test_a_tool_may_be_expected_once_or_several_times(times):
+    expected = Expected(tools=("find+", "end_call"), errors=("taken",) * times)
+    runs = [ran("find", error="taken")] * times + [ran("end_call")]
+
+    assert reasons_against(record(expected), kept(tool_runs=runs)) == []
+
+
 @pytest.mark.parametrize(
     ("expected", "export", "reason"),
     [
@@ -141,6 +156,17 @@ def test_a_call_that_went_as_expected():
         (Expected(), kept(tool_runs=[ran("end_call")]), "tools that ran: end_call, expected none"),
         (Expected(tools=("end_call",)), kept(), "tools that ran: none, expected end_call"),
         (Expected(), kept(tool_runs=[ran("x", refused=True)]), "tools refused: x, expected none"),
+        (
+            Expected(tools=("a", "b+")),
+            kept(tool_runs=[ran("a"), ran("a"), ran("b")]),
+            "tools that ran: a, a, b, expected a, b+",
+        ),
+        (
+            Expected(errors=("taken",), tools=("a",)),
+            kept(tool_runs=[ran("a", error="too_far")]),
+            "errors of the tools: too_far, expected taken",
+        ),
+        (Expected(trust="owner"), kept(), "trust: stranger, expected owner"),
         (Expected(from_withheld=True), kept(), "a withheld number is kept as +12025550143"),
         (Expected(message=("boiler",)), kept(), "the message does not say 'boiler'"),
         (Expected(not_said=("secret",)), kept(turns=[turn("A Secret.")]), "the assistant said 'secret'"),

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from assistant.sandbox.model import SandboxModel
-from tests.sandbox.model_client import Client, session, text
+from tests.sandbox.model_client import Client, calls_of, session, text, words_of
 
 
 def test_a_session_begins_with_24_khz_and_no_transcription(model: SandboxModel) -> None:
@@ -37,6 +37,28 @@ def test_a_partial_update_leaves_the_rest_alone(client: Client) -> None:
     assert now["audio"]["input"]["turn_detection"] is None
     assert now["audio"]["input"]["format"] == {"type": "audio/pcmu"}
     assert now["instructions"] == session()["instructions"]
+
+
+def test_tools_replaced_in_mid_session_are_used_from_then_on(client: Client) -> None:
+    client.play("owner-what")
+    assert words_of(client.reply()) == [text("refusal")]
+    add = {"type": "function", "name": "list_events", "description": "What is on.", "parameters": {}}
+    client.send("session.update", event_id="tools", session={"type": "realtime", "tools": [add]})
+    now = client.until("session.updated")["session"]
+    client.play("owner-what")
+
+    assert [name for name, _ in calls_of(client.reply())] == ["list_events"]
+    assert now["instructions"] == session()["instructions"]
+
+
+def test_days_are_counted_from_the_day_in_the_instructions(client: Client) -> None:
+    find = {"type": "function", "name": "find_free_times", "description": "When.", "parameters": {}}
+    told = "Now it is Monday, 2026-12-28, 9:00 (Europe/Berlin, UTC+01:00)."
+    client.configure(instructions=told, tools=[find])
+    client.play("booking-1")
+
+    [(name, arguments)] = calls_of(client.reply())
+    assert (name, arguments["date"]) == ("find_free_times", "2026-12-29")
 
 
 REFUSED = {

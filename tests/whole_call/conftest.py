@@ -7,13 +7,15 @@ from collections.abc import Iterator
 import pytest
 
 from tests.whole_call.barge_ins import BargeIns
+from tests.whole_call.bookings import Bookings
 from tests.whole_call.crashes import Crashes
 from tests.whole_call.house import NO_CAPS, House
 from tests.whole_call.keyed import Keyed, keyed_program
 from tests.whole_call.locked import Locked
+from tests.whole_call.owner_calls import WithoutPin, set_pin
 from tests.whole_call.stage import Stage
 
-BEGUN_EARLY = ("stage", "crashes", "keyed", "locked", "barge_ins")
+BEGUN_EARLY = ("stage", "crashes", "keyed", "locked", "barge_ins", "bookings", "without_pin")
 
 
 def _names(item: pytest.Item) -> set[str]:
@@ -39,6 +41,7 @@ def _begun_early(request: pytest.FixtureRequest) -> None:
 def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     """All shipped scenarios, played at once in one program."""
     house = House(tmp_path_factory.mktemp("stage") / "instance").prefer(**NO_CAPS)
+    set_pin(house)
     with house:
         yield Stage(house)
 
@@ -70,3 +73,19 @@ def locked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Locked]:
 def barge_ins(stage: Stage) -> BargeIns:
     """Callers who interrupt at different moments, in the program of the stage."""
     return BargeIns(stage.house)
+
+
+@pytest.fixture(scope="session")
+def bookings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bookings]:
+    """Two who want the same hour at once, and one who wants too much."""
+    made = Bookings(tmp_path_factory.mktemp("bookings"))
+    yield made
+    made.kill()
+
+
+@pytest.fixture(scope="session")
+def without_pin(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WithoutPin]:
+    """The owner's call where no PIN is set."""
+    made = WithoutPin(tmp_path_factory.mktemp("without-pin"))
+    yield made
+    made.kill()

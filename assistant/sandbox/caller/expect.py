@@ -6,6 +6,7 @@ Pure; every reason is one line for a person to read.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -48,6 +49,7 @@ def _kept_reasons(expected: Expected, kept: Kept) -> Iterator[str]:
     """What the app kept."""
     yield from _differs("outcome", expected.outcome, kept["outcome"])
     yield from _differs("ended_because", expected.ended_because, kept["ended_because"])
+    yield from _differs("trust", expected.trust, kept["trust"])
     if expected.from_withheld and kept["from"] is not None:
         yield f"a withheld number is kept as {kept['from']}"
     yield from _tool_reasons(expected, kept["tool_runs"])
@@ -61,10 +63,21 @@ def _kept_reasons(expected: Expected, kept: Kept) -> Iterator[str]:
 def _tool_reasons(expected: Expected, runs: list[Kept]) -> Iterator[str]:
     ran = tuple(run["name"] for run in runs if not run["refused"])
     refused = tuple(run["name"] for run in runs if run["refused"])
-    if ran != expected.tools:
+    if not _as_listed(ran, expected.tools):
         yield f"tools that ran: {_names(ran)}, expected {_names(expected.tools)}"
     if refused != expected.refused:
         yield f"tools refused: {_names(refused)}, expected {_names(expected.refused)}"
+    if expected.errors is not None:
+        errors = tuple(run["result"]["error"] for run in runs if not run["result"].get("ok"))
+        yield from _differs("errors of the tools", _names(expected.errors), _names(errors))
+
+
+def _as_listed(ran: tuple[str, ...], expected: tuple[str, ...]) -> bool:
+    """Whether these tools ran; one listed as `name+` may have run several times in a row."""
+    pattern = "".join(
+        f"(?:{name.removesuffix('+')} ){'+' if name.endswith('+') else ''}" for name in expected
+    )
+    return re.fullmatch(pattern, "".join(f"{name} " for name in ran)) is not None
 
 
 def _turn_reasons(expected: Expected, turns: list[Kept]) -> Iterator[str]:

@@ -10,18 +10,26 @@ from collections.abc import Callable
 
 import numpy as np
 
-from assistant.audio import BYTES_PER_MS, encode_ulaw, level, silence
+from assistant.audio import BYTES_PER_MS, decode_ulaw, encode_ulaw, level, silence
 from assistant.sandbox.caller.handset import FRAME_MS, VOICE_LEVEL
 
 # How long a sentence takes: about 15 characters a second.
 MS_PER_CHARACTER = 65
 BEEP_MS = 500
+ROWS_HZ, COLUMNS_HZ = (697, 770, 852, 941), (1209, 1336, 1477, 1633)
 
 
 def tone(hz: float, ms: int) -> bytes:
     """A plain tone, as loud as a voice."""
     at = np.arange(ms * BYTES_PER_MS) / (1000 * BYTES_PER_MS)
     return encode_ulaw((np.sin(2 * math.pi * hz * at) * 4000).astype(np.int16))
+
+
+def key_tone(key: str, ms: int) -> bytes:
+    """What a key of the keypad sounds like: the tone of its row and the tone of its column."""
+    row, column = divmod("123A456B789C*0#D".index(key), 4)
+    both = [decode_ulaw(tone(hz, ms)) // 2 for hz in (ROWS_HZ[row], COLUMNS_HZ[column])]
+    return encode_ulaw(both[0] + both[1])
 
 
 _VOICE, _BEEP = tone(200, FRAME_MS), tone(1000, FRAME_MS)

@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from assistant.audio import BYTES_PER_MS
+from assistant.sandbox.caller.far_ends import key_tone
 from assistant.sandbox.caller.handset import CallIsOver, Handset
 from assistant.sandbox.caller.script import Step, line
 
 # A pause between words is shorter than this; a voice that has stopped for so long has stopped.
 STILL_SPEAKING_MS = 300
+KEY_MS = 100
+KNOWN_BYTES = 40 * BYTES_PER_MS  # of a key's tone: what the exchange needs to know the key, and to tell it
 
 
 @dataclass(frozen=True)
@@ -60,12 +64,14 @@ class Person:
                 self._hear_tone(step)
             case "hear", "end":
                 self._wait(lambda: False, step, "the call did not end")
+            case "say", line_id if step.while_asked:
+                self._say_while_asked(step, line_id)
             case "say", line_id:
                 self._say(line_id)
             case "interrupt", line_id:
                 self._interrupt(step, line_id)
             case "press", keys:
-                self._press(keys)
+                self._press(keys, aloud=step.aloud)
             case "be_quiet_ms", ms:
                 self._handset.wait(lambda: False, ms)
             case _:
@@ -78,6 +84,12 @@ class Person:
             return ear.last_loud_ms > self._since_ms and ear.quiet_for_ms() >= step.quiet_ms
 
         self._wait(has_finished, step, "nobody spoke, or nobody stopped speaking")
+        if step.saying and not self._was_told(step.saying):
+            raise StepFailed(f"it was not {line(step.saying, 'assistant').text!r}")
+
+    def _was_told(self, line_id: str) -> bool:
+        """Whether the assistant has said this line since we spoke."""
+        return self._handset.ear.heard(line(line_id, "assistant").payload, self._since_ms)
 
     def _hear_tone(self, step: Step) -> None:
         self._wait(lambda: self._handset.ear.tones > self._tones, step, "there was no tone")
@@ -91,6 +103,11 @@ class Person:
         self._since_ms = self._handset.ear.now_ms
         self.spoken.append(Spoken(line_id, spoken.text, began, self._since_ms))
 
+    def _say_while_asked(self, step: Step, line_id: str) -> None:
+        while self._was_told(step.while_asked):
+            self._say(line_id)
+            self._hear_reply(step)
+
     def _interrupt(self, step: Step, line_id: str) -> None:
         ear = self._handset.ear
         self._wait(lambda: ear.first_voice_after(self._since_ms) is not None, step, "nobody spoke")
@@ -100,11 +117,14 @@ class Person:
             raise StepFailed("the assistant had finished before it could be interrupted")
         self._say(line_id)
 
-    def _press(self, keys: str) -> None:
+    def _press(self, keys: str, *, aloud: bool) -> None:
         self._show("presses", keys)
         for key in keys:
+            sound = key_tone(key, KEY_MS) if aloud else b""
+            self._handset.speak(sound[:KNOWN_BYTES])
             self._handset.press(key)
-            self._handset.wait(lambda: False, 100)
+            self._handset.speak(sound[KNOWN_BYTES:])
+            self._handset.wait(lambda: False, KEY_MS)
         self._since_ms = self._handset.ear.now_ms
 
     def _hang_up(self) -> None:

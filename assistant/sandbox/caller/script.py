@@ -3,6 +3,7 @@
     title = "A caller leaves a message"
     time_limit_s = 90                      # the whole scenario; then every caller hangs up
     fault = "quota"                        # optional: how the model's side goes wrong; read by the app alone
+    needs = "this and that"                # optional: what it cannot go well without, said when it did not
 
     [[caller]]
     label = "Ana"                          # shown in front of what happens on this call
@@ -11,10 +12,12 @@
     starts_after_ms = 0
     steps = [
       { hear = "reply", quiet_ms = 900, within_s = 30 },  # voice since our last word, then that much quiet
+      { hear = "reply", saying = "welcome" },             # a line that must be in it, or the caller hangs up
       { hear = "tone", within_s = 30 },                   # the beep of a voicemail
       { say = "message-1" },                              # a line of lines.toml
+      { say = "yes", while_asked = "put-down" },          # as long as that is asked; the reply is heard
       { interrupt = "interrupt", after_ms = 1500 },       # a line, so long after the assistant began to speak
-      { press = "12#" },
+      { press = "12#", aloud = true },                    # keys; aloud: their tones are on the line too
       { be_quiet_ms = 3000 },
       { hang_up = true },
       { hear = "end", within_s = 60 },                    # until the other side ends the call
@@ -48,10 +51,10 @@ STRANGERS = [f"+120255501{number}" for number in range(10, 100)]
 _dealt = cycle(secrets.SystemRandom().sample(STRANGERS, len(STRANGERS)))
 
 STEP_OPTIONS = {
-    "hear": {"quiet_ms", "within_s"},
-    "say": set(),
+    "hear": {"quiet_ms", "within_s", "saying"},
+    "say": {"while_asked", "quiet_ms", "within_s"},
     "interrupt": {"after_ms", "within_s"},
-    "press": set(),
+    "press": {"aloud"},
     "be_quiet_ms": set(),
     "hang_up": set(),
 }
@@ -70,6 +73,9 @@ class Step:
     quiet_ms: int = 900
     within_s: float = 30.0
     after_ms: int = 1500
+    saying: str = ""
+    while_asked: str = ""
+    aloud: bool = False
 
     def __str__(self) -> str:
         return f"{self.verb} {self.value}"
@@ -79,7 +85,9 @@ class Step:
 class Expected:
     """What should come of a call. None or empty: not checked.
 
-    tools: ran, in this order, and were not refused. refused: tools that were asked for and refused.
+    tools: ran, in this order, and were not refused; "add_event+" for once or several times in a row.
+    refused: tools that were asked for and refused. errors: of all tools that did not do it, in order.
+    trust: the highest level the caller reached.
     turns: at least so many of the assistant's. interrupted: so many of its turns were cut off.
     said / not_said: words (any case) that some / none of the assistant's turns hold.
     message: words the message's text must hold. from_withheld: the export shows no number.
@@ -93,6 +101,8 @@ class Expected:
     ended_by: str | None = None
     tools: tuple[str, ...] = ()
     refused: tuple[str, ...] = ()
+    errors: tuple[str, ...] | None = None
+    trust: str | None = None
     turns: int = 0
     interrupted: int | None = None
     said: tuple[str, ...] = ()
@@ -127,6 +137,7 @@ class Scenario:
     owner: OwnerPhone = field(default_factory=OwnerPhone)
     time_limit_s: float = 120.0
     fault: str = ""  # how the model's side goes wrong; the app chooses the model by it, see faults
+    needs: str = ""  # what it cannot go well without
 
 
 def known_scenarios() -> list[str]:
@@ -147,7 +158,7 @@ def load_scenario(name: str, folder: Path = SCENARIOS) -> Scenario:
 
 def read_scenario(name: str, table: dict[str, Any]) -> Scenario:
     """A scenario from its TOML table."""
-    _only(table, {"title", "caller", "expect", "owner", "time_limit_s", "fault"}, "the scenario")
+    _only(table, {"title", "caller", "expect", "owner", "time_limit_s", "fault", "needs"}, "the scenario")
     return Scenario(
         name=name,
         title=table.get("title", name),
@@ -155,6 +166,7 @@ def read_scenario(name: str, table: dict[str, Any]) -> Scenario:
         owner=_filled(OwnerPhone, table.get("owner", {})),
         time_limit_s=table.get("time_limit_s", 120.0),
         fault=table.get("fault", ""),
+        needs=table.get("needs", ""),
     )
 
 
@@ -174,6 +186,8 @@ def _step(table: dict[str, Any]) -> Step:
     _only(table, {verb} | STEP_OPTIONS[verb], f"the step {verb}")
     if verb in ("say", "interrupt"):
         line(table[verb])
+    for option in table.keys() & {"saying", "while_asked"}:
+        line(table[option], "assistant")
     options = {key: value for key, value in table.items() if key != verb}
     return Step(verb, table[verb], **options)
 
@@ -190,11 +204,11 @@ def _only(table: dict[str, Any], known: set[str], where: str) -> None:
         raise ScenarioError(f"{where} knows no {', '.join(unknown)}")
 
 
-def line(line_id: str) -> Line:
-    """A caller's line with its sound. Raises ScenarioError."""
+def line(line_id: str, speaker: str = "caller") -> Line:
+    """A line of that speaker with its sound. Raises ScenarioError."""
     found = shipped().get(line_id)
-    if found is None or found.speaker != "caller":
-        raise ScenarioError(f"no caller's line {line_id!r} in lines.toml")
+    if found is None or found.speaker != speaker:
+        raise ScenarioError(f"no {speaker}'s line {line_id!r} in lines.toml")
     return found
 
 

@@ -11,7 +11,8 @@ What it says follows from the sound it hears, by rules; nobody tells it which sc
     faults         ways in which it can fail, chosen by the path
     ears, sound    voice detection, words by comparing sounds, wire formats of sound
     mind, brain    what to answer, by what was heard (brain.toml)
-    mouth          the shipped sentences, spoken
+    answers, times what tools have answered, and how times are said
+    mouth          sentences, spoken: put together from what is shipped
 """
 
 from assistant.sandbox.model.server import SandboxModel

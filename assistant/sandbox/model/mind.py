@@ -8,6 +8,7 @@ from typing import Any
 from assistant.sandbox.model import mouth
 from assistant.sandbox.model.brain import Brain, Means, Part, Say, lines_in
 from assistant.sandbox.model.conversation import Conversation, Item
+from assistant.sandbox.model.times import today_in
 
 UNKNOWN_WORDS = "(words)"
 BEGIN_WITH = "begin your next reply"
@@ -23,6 +24,7 @@ class Mind:
     def think(self, settings: dict[str, Any], wish: dict[str, Any]) -> list[Part]:
         """What to say and do. settings: the session; wish: what this one response was asked for."""
         told = wish.get("instructions", "")
+        self.brain.today = today_in(settings["instructions"])
         if words := mouth.exact_words(told, settings["instructions"]):
             return [Say(words)]
         if asked := self.brain.asked(told.removeprefix(settings["instructions"])):
@@ -40,7 +42,10 @@ class Mind:
         outputs = [item for item in waiting if item.kind == "function_call_output"]
         if outputs:
             return self._answer_tools(outputs, means)
-        return self.brain.answer_note(note, means) if note else self.brain.speak_up()
+        if note:
+            return self.brain.answer_note(note, means)
+        told = next((item.text() for item in reversed(waiting) if item.kind == "system"), "")
+        return self.brain.answer_report(told, means) or self.brain.speak_up()
 
     def _answer_tools(self, outputs: list[Item], means: Means) -> list[Part]:
         found = [self.conversation.call_of(item.wire["call_id"]) for item in outputs]
