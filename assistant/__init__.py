@@ -28,8 +28,8 @@
 `call` is the heart and does no I/O: events in, commands out. It has never heard of JSON, of Twilio
 or of OpenAI. `prompt` says what the model is told, `audio` is the one ruler for sound, `errors` the one
 tree of what can go wrong. app.py puts the parts together, `server` serves them, `green` is gevent to those
-who must not name it, `rounds` is what is done beside the calls, `doctor` looks what is wrong, and `cli` are the
-commands. `live_calls` knows which calls are running, `live` who watches.
+who must not name it, `rounds` is what is done beside the calls, `doctor` looks what is wrong, and `cli` are
+the commands. `live_calls` knows which calls are running, `live` who watches.
 
 `sandbox` is the other end of every socket, a caller and a model by a second hand, so that all of this
 runs with no keys; it shares nothing with the rest but `audio`.

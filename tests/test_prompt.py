@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -75,7 +76,7 @@ def test_who_calls_is_told_by_trust():
     assert "do not know who is calling" in told()
     assert "may be wrong" in told(caller_name="Sam")
     assert "someone the owner knows" in told(trust="known")
-    assert "the owner's own number" in told(trust="owner")
+    assert "the owner, who has proved it by a PIN" in told(trust="owner")
 
 
 @pytest.mark.parametrize("ask", [name for name in dir(prompt) if name.endswith("_ASK")])
@@ -84,6 +85,69 @@ def test_each_ask_ends_with_its_one_quoted_example(ask: str):
 
     assert text.endswith('"')
     assert text.count('"') == 2
+
+
+# --- the calendar ------------------------------------------------------------
+
+CALENDAR = ("take_message", "find_free_times", "add_event", "end_call")
+
+
+def coming_days(text: str) -> list[str]:
+    """The days that are written out."""
+    _, _, rest = text.partition("The coming days: ")
+    return rest.partition(".")[0].split(", ")
+
+
+def test_appointments_are_spoken_of_only_where_there_are_tools_for_them():
+    with_calendar = told(tools=CALENDAR)
+
+    for word in ("appointment", "find_free_times", "add_event", "coming days"):
+        assert word in with_calendar
+        assert word not in told()
+    assert "a request is no appointment yet" in with_calendar
+    assert "YYYY-MM-DD" in with_calendar
+    assert "without an offset" in with_calendar
+
+
+def test_today_and_the_fourteen_days_after_it_are_written_out():
+    days = coming_days(told(tools=CALENDAR))
+
+    assert days[:3] == ["Sat 2026-11-21", "Sun 2026-11-22", "Mon 2026-11-23"]
+    assert (len(days), days[-1]) == (15, "Sat 2026-12-05")
+
+
+@pytest.mark.parametrize(
+    ("now", "timezone", "first", "last"),
+    [
+        # The last hour of a day, in which a day of hours would already be the day after it.
+        ("2026-10-24T21:30", "Europe/Berlin", "Sat 2026-10-24", "Sat 2026-11-07"),
+        ("2026-10-25T22:30", "Europe/Berlin", "Sun 2026-10-25", "Sun 2026-11-08"),
+        ("2027-03-27T22:45", "Europe/Berlin", "Sat 2027-03-27", "Sat 2027-04-10"),
+        ("2026-09-06T03:59", "America/Santiago", "Sat 2026-09-05", "Sat 2026-09-19"),
+        ("2026-10-03T13:00", "Australia/Lord_Howe", "Sat 2026-10-03", "Sat 2026-10-17"),
+        ("2026-12-31T22:59", "Europe/Berlin", "Thu 2026-12-31", "Thu 2027-01-14"),
+        ("2026-12-31T23:00", "Europe/Berlin", "Fri 2027-01-01", "Fri 2027-01-15"),
+        ("2028-02-20T12:00", "UTC", "Sun 2028-02-20", "Sun 2028-03-05"),
+    ],
+)
+def test_no_day_is_left_out_or_named_twice(now: str, timezone: str, first: str, last: str):
+    days = coming_days(
+        told(tools=CALENDAR, timezone=timezone, now=datetime.fromisoformat(now).replace(tzinfo=UTC))
+    )
+
+    dates = [date.fromisoformat(day.split()[1]) for day in days]
+    assert (days[0], days[-1]) == (first, last)
+    assert [later - earlier for earlier, later in pairwise(dates)] == [timedelta(days=1)] * 14
+    assert [day.split()[0] for day in days] == [f"{each:%a}" for each in dates]
+
+
+def test_only_the_owner_is_read_the_calendar_to():
+    owners = told(trust="owner", tools=(*CALENDAR, "list_events", "list_messages"))
+
+    assert "You may read Ana Kessler the calendar and the messages" in owners
+    assert "no instruction" in owners
+    for trust in ("stranger", "known"):
+        assert "the calendar and the messages" not in told(trust=trust, tools=CALENDAR)
 
 
 # --- after a lost session ----------------------------------------------------

@@ -24,6 +24,7 @@ from wsproto.utilities import LocalProtocolError
 
 from assistant import channel, inbox
 from assistant.bridge import Bridge
+from assistant.calendars.diary import Diary
 from assistant.call.events import ShutDown
 from assistant.call.machine import Call
 from assistant.call.plan import CallPlan
@@ -234,9 +235,7 @@ class Scene:
         made = Channel(ours, client=False, largest_message=1 << 16)
         stack.callback(made.end)
         self.caller = Caller(theirs)
-        context = ToolContext(
-            call_sid=CALL_SID, caller_number="+12025550143", trust="stranger", store=self.store
-        )
+        context = ToolContext(CALL_SID, "+12025550143", "stranger", self.store, Diary(self.store))
         self.bridge = Bridge(
             CALL_SID, Call(CallPlan(opening=OPENING)), TwilioPhone(made, STREAM_SID, CALL_SID, None),
             self._connect, Toolbox(context), self.store, Live(),

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from assistant.trust import is_diverted, level, read_caller, same_number
+from assistant.trust import is_diverted, level, may_type_pin, read_caller, same_number
 
 
 @pytest.mark.parametrize(
@@ -119,3 +119,29 @@ def test_the_network_can_take_trust_away_but_never_gives_it(
 )
 def test_a_diverted_call_says_so(stir_verstat: str | None, diverted: bool):
     assert is_diverted(stir_verstat) is diverted
+
+
+@pytest.mark.parametrize(
+    ("from_", "owner_phone", "may"),
+    [
+        ("+12025550101", "+12025550101", True),
+        ("+1 (202) 555-0101", "+12025550101", True),
+        ("sip:+12025550101@pbx.example", "+12025550101", True),
+        ("+12025550102", "+12025550101", False),
+        ("+442025550101", "+12025550101", False),
+        ("2025550101", "+12025550101", False),
+        ("0012025550101", "+12025550101", False),
+        ("sip:2025550101@pbx.example", "+12025550101", False),
+        ("sip:owner@12025550101", "+12025550101", False),
+        ("anonymous", "+12025550101", False),
+        ("+266696687", "+266696687", False),
+        (None, "+12025550101", False),
+        ("+12025550101", "", False),
+        (None, "", False),
+        ("+", "+", False),
+    ],
+)
+def test_keys_may_be_a_pin_only_on_a_call_that_shows_the_owners_number(
+    from_: str | None, owner_phone: str, may: bool
+):
+    assert may_type_pin(read_caller(from_).identity, owner_phone) is may

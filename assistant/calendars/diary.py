@@ -88,7 +88,14 @@ class Diary(Outlook):
             booking = self._hold(wish, held.timezone, clear, deadline)
             if wish.how == "requested":
                 return booking
-            return self._write(booking, wish.how, deadline, clear=clear)
+            try:
+                event = self._write(booking, wish.how, deadline, clear=clear)
+            except UnknownOutcome:
+                raise
+            except CalendarError:  # it is certain that the calendar does not have it: it never was
+                self._discard(booking)
+                raise
+            return self._is_booked(booking, event)
 
     def _booked_before(self, wish: Wish) -> Booking | None:
         of_call = self._store.read(appointments.of_call, wish.call_sid)
@@ -140,9 +147,8 @@ class Diary(Outlook):
         deadline: Deadline,
         *,
         clear: Span | None,
-    ) -> Booking:
-        """Put a held booking into the calendar. Is it certain that it is not there, the hold is given up."""
-        calendar = self.calendar()
+    ) -> Event:
+        """Put a held booking into the calendar."""
         new = NewEvent(
             booking.event_id,
             span_of(booking),
@@ -152,20 +158,14 @@ class Diary(Outlook):
             status=how,
             call_sid=booking.call_sid,
         )
-        try:
-            event = calendar.add(new, deadline, clear=clear)
-        except UnknownOutcome:
-            raise
-        except CalendarError:
-            self._let_go(booking)
-            raise
-        return self._settle(booking, "booked", calendar=calendar.kind, event_id=event.event_id)
+        return self.calendar().add(new, deadline, clear=clear)
 
-    def _let_go(self, booking: Booking) -> None:
-        """As before the attempt: a request waits on, a booking that never was is gone."""
-        if booking.status == "unsure":
-            with suppress(StoreBusy):  # it is queued; until then the time is held for nobody
-                self._store.write(appointments.discard, booking.id, timeout_s=SETTLE_S)
+    def _is_booked(self, booking: Booking, event: Event) -> Booking:
+        return self._settle(booking, "booked", calendar=self.kind, event_id=event.event_id)
+
+    def _discard(self, booking: Booking) -> None:
+        with suppress(StoreBusy):  # it is queued; until then the time is held for nobody
+            self._store.write(appointments.discard, booking.id, timeout_s=SETTLE_S)
 
     def _settle(
         self, booking: Booking, status: str, *, calendar: str | None = None, event_id: str | None = None
@@ -185,12 +185,12 @@ class Diary(Outlook):
         """The booking that is, or will be, that event."""
         return self._store.read(appointments.by_event, event_id)
 
-    def bookings_of(self, number: str, span: Span) -> list[Booking]:
-        """What callers have booked or asked for from this number in `span`, by start.
+    def bookings_of(self, number: str | None) -> list[Booking]:
+        """What callers have booked or asked for from this number (None: withheld) and is not over, by start.
 
         Not what the owner has: a number can be shown by anybody, and for the owner's it takes the PIN.
         """
-        found = self._store.read(appointments.of_number, number, span.start, span.end)
+        found = self._store.read(appointments.of_number, number, self._now())
         return [booking for booking in found if booking.trust != "owner"]
 
     def move(self, event_id: str, span: Span, trust: Trust, deadline: Deadline) -> None:
@@ -238,13 +238,21 @@ class Diary(Outlook):
         deadline = Deadline(PAGE_S)
         with self._alone(deadline):
             booking = self._found(booking_id)
-            if booking.status not in WAITING:
+            if booking.status not in (*WAITING, "unsure"):
                 return booking
             span = span_of(booking)
             if not anyway:
                 self._must_be_clear(span, deadline, without=booking.event_id)
-            clear = None if anyway else span
-            return self._write(booking, "confirmed", deadline, clear=clear)
+            try:
+                event = self._write(booking, "confirmed", deadline, clear=None if anyway else span)
+            except UnknownOutcome:
+                self._settle(booking, "unsure", calendar=self.kind)
+                raise
+            except CalendarError:
+                if booking.status == "unsure":  # now it is known that it is not there
+                    self._settle(booking, "requested", calendar="")
+                raise
+            return self._is_booked(booking, event)
 
     def decline(self, booking_id: int) -> Booking:
         """Say no to a request: its time is free again."""

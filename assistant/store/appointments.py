@@ -189,15 +189,14 @@ def requests(db: Database) -> list[Booking]:
     return _bookings(db, "settled_at IS NULL ORDER BY starts_at, id")
 
 
-def of_number(db: Database, number: str, start: datetime, end: datetime) -> list[Booking]:
-    """What a number has booked or asked for in this time, by start."""
+def of_number(db: Database, number: str | None, since: datetime) -> list[Booking]:
+    """What a number (None: withheld) has booked or asked for that ends after `since`, by start."""
     return _bookings(
         db,
-        "number = ? AND starts_at < ? AND ends_at > ? AND status IN ('requested', 'proposed', 'booked')"
+        "number IS ? AND ends_at > ? AND status IN ('requested', 'proposed', 'booked')"
         " ORDER BY starts_at, id",
         number,
-        as_text(end),
-        as_text(start),
+        as_text(since),
     )
 
 

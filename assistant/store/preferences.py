@@ -104,7 +104,9 @@ class Preferences(BaseModel):
     voice: Voice = Field("marin", description="The assistant's voice")
     ring_first: Switch = Field(False, description="Ring your phone before the assistant answers")
     ring_seconds: int = Field(15, ge=5, le=60, description="How long your phone rings")
-    working_hours: Hours = Field("mon-fri 09:00-17:00", min_length=1, description="When you can be booked, with holidays")
+    working_hours: Hours = Field(
+        "mon-fri 09:00-17:00", min_length=1, description="When you can be booked, with holidays"
+    )
     booking: Literal["request", "tentative", "confirmed"] = Field(
         "request", description="What a stranger's booking is: a request to you, pencilled in, or fixed"
     )

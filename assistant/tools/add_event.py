@@ -12,26 +12,21 @@ from typing import Any
 
 from pydantic import Field
 
-from assistant.calendars.diary import How, Wish
+from assistant.calendars.diary import WAITING, How, Wish
 from assistant.calendars.events import LONGEST_TITLE, Deadline, Span
 from assistant.calendars.outlook import Offer, span_of
 from assistant.calendars.slots import nearest
-from assistant.errors import (
-    CalendarError,
-    CalendarUnavailable,
-    SlotTaken,
-    ToolRefused,
-    UnknownOutcome,
-)
+from assistant.errors import CalendarError, SlotTaken, ToolRefused
 from assistant.store.appointments import Booking
 from assistant.store.preferences import Preferences
-from assistant.tools.passing_on import pass_on
+from assistant.tools.passing_on import OUT_OF_REACH, pass_on
 from assistant.tools.speech import choices, listing, moment, one_of, quoted
 from assistant.tools.toolbox import CALENDAR_LIMIT_S, CALENDAR_S, Tool, ToolContext, ToolResult
 from assistant.tools.wishes import Asking, AtTime, Minutes, placed, read_length, read_wish
 
 MOST_NAME = 120
 STRANGERS_BOOKINGS = 3  # in one call
+STRANGERS_WAITING = 5  # of one number at a time; all withheld callers share theirs
 STRANGERS_MISSES = 6  # wishes at taken times: whoever goes on is reading the calendar, not booking
 
 TITLE = "Appointment"
@@ -51,16 +46,17 @@ def add_event(context: ToolContext, wanted: NewAppointment) -> ToolResult:
     asking = Asking(rules, context.now(), context.trust)
     wished = read_wish(wanted, asking)
     span = placed(wished, read_length(wanted.duration_minutes, held.event_minutes), asking)
+    _check_waiting(context)
     _check_tally(context)
+    context.tally["booked"] += 1  # before it is: a model may ask for several at once
     wish = _wish(context, wanted, span, held)
     deadline = Deadline(CALENDAR_S)
-    context.tally["booked"] += 1  # before it is: a model may ask for several at once
     try:
         booking = context.diary.book(wish, deadline)
     except SlotTaken as taken:
         context.tally["booked"] -= 1
         raise _taken(context, span, deadline) from taken
-    except (CalendarUnavailable, UnknownOutcome):
+    except OUT_OF_REACH:
         when = moment(span, rules.zone)["say"]
         pass_on(context, f"Would like an appointment: {when} ({wish.title}).", name=wish.caller_name)
         raise
@@ -75,6 +71,15 @@ def _check_tally(context: ToolContext, misses: int = STRANGERS_MISSES) -> None:
         return
     if context.tally["booked"] >= STRANGERS_BOOKINGS or context.tally["taken"] >= misses:
         raise ToolRefused("too_many", "No more appointments in this call. Offer to take a message.")
+
+
+def _check_waiting(context: ToolContext) -> None:
+    """What waits for the owner holds its time: nobody may fill the calendar with wishes."""
+    if context.trust != "stranger":
+        return
+    waiting = [one for one in context.diary.bookings_of(context.caller_number) if one.status in WAITING]
+    if len(waiting) >= STRANGERS_WAITING:
+        raise ToolRefused("too_many", "As many requests as this caller may have are waiting for the owner.")
 
 
 def _wish(context: ToolContext, wanted: NewAppointment, span: Span, held: Preferences) -> Wish:

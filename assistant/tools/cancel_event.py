@@ -6,10 +6,10 @@ from pydantic import Field
 
 from assistant.calendars.events import Deadline
 from assistant.call.events import ThenConfirm
-from assistant.errors import CalendarUnavailable, NoSuchEvent, ToolRefused, UnknownOutcome
+from assistant.errors import NoSuchEvent, ToolRefused
 from assistant.tools.own_event import own_event
-from assistant.tools.passing_on import pass_on
-from assistant.tools.speech import listing, moment, quoted
+from assistant.tools.passing_on import OUT_OF_REACH, pass_on
+from assistant.tools.speech import listing, quoted
 from assistant.tools.toolbox import (
     CALENDAR_LIMIT_S,
     CALENDAR_S,
@@ -33,7 +33,7 @@ def cancel_event(context: ToolContext, which: Which) -> ToolResult:
     if context.trust != "owner":
         return _cancel(context, which, deadline)
     found = own_event(context, which.event_id, deadline)
-    when = moment(found.span, context.diary.rules("owner")[1].zone)["say"]
+    when = found.when(context.diary.rules("owner")[1].zone)["say"]
     output = listing(
         cancelled=False,
         waits_for_key=KEY,
@@ -50,12 +50,12 @@ def confirmed(context: ToolContext, which: Which) -> ToolResult:
 
 def _cancel(context: ToolContext, which: Which, deadline: Deadline) -> ToolResult:
     found = own_event(context, which.event_id, deadline)
-    when = moment(found.span, context.diary.rules(context.trust)[1].zone)
+    when = found.when(context.diary.rules(context.trust)[1].zone)
     try:
         context.diary.cancel(which.event_id, deadline)
     except NoSuchEvent as gone:
         raise ToolRefused("bad_arguments", "event_id: that appointment is not there any more") from gone
-    except (CalendarUnavailable, UnknownOutcome):
+    except OUT_OF_REACH:
         pass_on(context, f"Would like to cancel an appointment ({quoted(found.title)}): {when['say']}.")
         raise
     return ToolResult({"ok": True, "cancelled": when, "say": f"{when['say']} is cancelled."})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -9,10 +10,8 @@ from zoneinfo import ZoneInfo
 from pydantic import Field
 
 from assistant.calendars.events import Deadline, Event, Span
-from assistant.calendars.outlook import span_of
 from assistant.calendars.slots import day_span
 from assistant.errors import ToolRefused
-from assistant.store.appointments import Booking
 from assistant.tools.speech import listing, moment, quoted, whole_days
 from assistant.tools.toolbox import (
     CALENDAR_LIMIT_S,
@@ -47,24 +46,29 @@ def list_events(context: ToolContext, wanted: Days) -> ToolResult:
         raise ToolRefused("too_far", "That is too far away.", last_date=f"{asking.today + FARTHEST}")
     last = first + timedelta(days=wanted.days - 1)
     span = Span(day_span(first, zone).start, day_span(last, zone).end)
-    if context.trust == "owner":
-        found = [_of_event(event, zone) for event in context.diary.events(span, Deadline(CALENDAR_S))]
-    else:
-        found = [
-            _of_booking(one, zone) for one in context.diary.bookings_of(context.caller_number or "", span)
-        ]
-    return ToolResult(_answer(found, zone))
+    found = _everything(context, span) if context.trust == "owner" else _theirs(context, span)
+    return ToolResult(_answer([_shown(event, zone) for event in found], zone))
 
 
-def _of_event(event: Event, zone: ZoneInfo) -> dict[str, Any]:
+def _everything(context: ToolContext, span: Span) -> list[Event]:
+    return context.diary.events(span, Deadline(CALENDAR_S))
+
+
+def _theirs(context: ToolContext, span: Span) -> list[Event]:
+    """What was booked from this caller's number.
+
+    When it is, the calendar knows best: the owner may have moved it. What it is called there is not for them.
+    """
+    if context.caller_number is None:
+        return []
+    titles = {booking.event_id: booking.title for booking in context.diary.bookings_of(context.caller_number)}
+    there = context.diary.events(span, Deadline(CALENDAR_S)) if titles else []
+    return [replace(event, title=titles[event.event_id]) for event in there if event.event_id in titles]
+
+
+def _shown(event: Event, zone: ZoneInfo) -> dict[str, Any]:
     when = whole_days(event.span, zone) if event.all_day else moment(event.span, zone)
     return {"event_id": event.event_id, **when, "title": quoted(event.title), "status": event.status}
-
-
-def _of_booking(booking: Booking, zone: ZoneInfo) -> dict[str, Any]:
-    status = "confirmed" if booking.status == "booked" else booking.status
-    when = moment(span_of(booking), zone)
-    return {"event_id": booking.event_id, **when, "title": quoted(booking.title), "status": status}
 
 
 def _answer(found: list[dict[str, Any]], zone: ZoneInfo) -> dict[str, Any]:

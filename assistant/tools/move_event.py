@@ -6,16 +6,9 @@ from pydantic import Field
 
 from assistant.calendars.events import Deadline, Span
 from assistant.calendars.slots import nearest
-from assistant.errors import (
-    CalendarError,
-    CalendarUnavailable,
-    NoSuchEvent,
-    SlotTaken,
-    ToolRefused,
-    UnknownOutcome,
-)
+from assistant.errors import CalendarError, NoSuchEvent, SlotTaken, ToolRefused
 from assistant.tools.own_event import own_event
-from assistant.tools.passing_on import pass_on
+from assistant.tools.passing_on import OUT_OF_REACH, pass_on
 from assistant.tools.speech import choices, moment, one_of, quoted
 from assistant.tools.toolbox import (
     CALENDAR_LIMIT_S,
@@ -37,6 +30,10 @@ def move_event(context: ToolContext, wanted: OtherTime) -> ToolResult:
     deadline = Deadline(CALENDAR_S)
     _, rules = context.diary.rules(context.trust)
     found = own_event(context, wanted.event_id, deadline)
+    if found.all_day:
+        raise ToolRefused(
+            "not_available", "What takes whole days is moved on the calendar page or at Google."
+        )
     asking = Asking(rules, context.now(), context.trust)
     span = placed(read_wish(wanted, asking), found.span.end - found.span.start, asking)
     try:
@@ -45,7 +42,7 @@ def move_event(context: ToolContext, wanted: OtherTime) -> ToolResult:
         raise _taken(context, wanted.event_id, span, deadline) from taken
     except NoSuchEvent as gone:
         raise ToolRefused("bad_arguments", "event_id: that appointment is not there any more") from gone
-    except (CalendarUnavailable, UnknownOutcome):
+    except OUT_OF_REACH:
         before, after = (moment(each, rules.zone)["say"] for each in (found.span, span))
         pass_on(context, f"Would like to move an appointment ({quoted(found.title)}): {before}; to: {after}.")
         raise

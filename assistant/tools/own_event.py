@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from zoneinfo import ZoneInfo
 
+from assistant.calendars.diary import WAITING
 from assistant.calendars.events import Deadline, Span
 from assistant.calendars.outlook import span_of
-from assistant.errors import ToolRefused
+from assistant.errors import CalendarUnavailable, ToolRefused
 from assistant.store.appointments import Booking
+from assistant.tools.speech import moment, whole_days
 from assistant.tools.toolbox import ToolContext
 
-LIVE = ("requested", "proposed", "booked")
+LIVE = (*WAITING, "booked")
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +23,11 @@ class Found:
     event_id: str
     span: Span
     title: str
+    all_day: bool = False
+
+    def when(self, zone: ZoneInfo) -> dict[str, str]:
+        """Its time."""
+        return whole_days(self.span, zone) if self.all_day else moment(self.span, zone)
 
 
 def own_event(context: ToolContext, event_id: str, deadline: Deadline) -> Found:
@@ -28,20 +36,32 @@ def own_event(context: ToolContext, event_id: str, deadline: Deadline) -> Found:
     A caller is told the same of what is somebody else's and of what is not there.
     """
     booking = context.diary.booking_of(event_id)
-    if context.trust != "owner":
-        if booking is None or not _is_theirs(booking, context.caller_number) or booking.status not in LIVE:
-            raise ToolRefused("not_allowed", "This caller has no appointment with that event_id.")
+    owner = context.trust == "owner"
+    if not owner and (booking is None or not _is_theirs(booking, context.caller_number)):
+        raise _not_theirs()
+    if booking is not None and booking.status in WAITING:
         return Found(event_id, span_of(booking), booking.title)
-    if booking is not None and booking.status in LIVE:
-        return Found(event_id, span_of(booking), booking.title)
-    event = context.diary.calendar().event(event_id, deadline)
+    try:
+        event = context.diary.calendar().event(event_id, deadline)  # the owner may have moved it meanwhile
+    except CalendarUnavailable:
+        if booking is None:
+            raise
+        return Found(event_id, span_of(booking), booking.title)  # as far as we know: changing it will fail
     if event is None:
-        raise ToolRefused(
-            "bad_arguments", "event_id: there is no such appointment; ask list_events for its id"
-        )
-    return Found(event_id, event.span, event.title)
+        raise _not_there() if owner else _not_theirs()
+    title = event.title if owner or booking is None else booking.title
+    return Found(event_id, event.span, title, event.all_day)
+
+
+def _not_theirs() -> ToolRefused:
+    return ToolRefused("not_allowed", "This caller has no appointment with that event_id.")
+
+
+def _not_there() -> ToolRefused:
+    return ToolRefused("bad_arguments", "event_id: there is no such appointment; ask list_events for its id")
 
 
 def _is_theirs(booking: Booking, caller_number: str | None) -> bool:
     """Whether a caller has made it who was not the owner: what took the PIN to make takes it to change."""
-    return booking.number is not None and booking.number == caller_number and booking.trust != "owner"
+    named = booking.number is not None and booking.number == caller_number
+    return named and booking.trust != "owner" and booking.status in LIVE

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from contextlib import suppress
 
-from assistant.errors import StoreBusy
+from assistant.errors import CalendarUnavailable, StoreBusy, UnknownOutcome
 from assistant.store import messages
 from assistant.tools.toolbox import ToolContext
 
+# What stands in a wish's way without being an answer to it. TimeoutError: the tool's time was over.
+OUT_OF_REACH = (CalendarUnavailable, UnknownOutcome, TimeoutError)
 KEEP_S = 0.3  # of what the calendar's deadline leaves
 
 

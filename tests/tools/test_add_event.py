@@ -290,3 +290,15 @@ def test_nobody_else_hears_what_else_is_on(house: House):
 
     assert "Dentist" not in str(answers)
     assert "at_the_same_time" not in answers[0]
+
+
+def test_one_number_cannot_fill_the_calendar_with_requests(house: House):
+    for number, day in enumerate(("01", "02", "03", "04", "07")):
+        assert house.rings(call_sid=f"CA{number}").wants(f"12-{day} 10:00")["ok"]
+
+    sixth = house.rings(call_sid="CA9").wants("12-08 10:00")
+
+    assert refused(sixth) == "too_many"
+    house.diary.decline(house.bookings()[0].id)
+    assert house.rings(call_sid="CA9").wants("12-08 10:00")["ok"]
+    assert house.rings("known", call_sid="CA10").wants("12-09 10:00")["ok"]

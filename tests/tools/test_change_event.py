@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import date
 from typing import Any
 
 import pytest
 
+from assistant.calendars.slots import day_span
 from assistant.call.events import ThenConfirm
 from tests.tools.far_calendar import FarCalendar
 from tests.tools.house import SAM, House, Line, refused
@@ -116,12 +119,25 @@ def test_what_was_asked_for_before_one_was_known_is_theirs_too(house: House):
     assert (event["title"], event["status"]) == ("Lunch", "requested")
 
 
-def test_a_known_callers_own_are_found_without_the_calendar(house: House, sam: Line):
+def test_what_the_owner_has_moved_in_their_calendar_is_told_as_it_is_now(house: House, sam: Line):
+    house.link.linked = far = FarCalendar()
+    event_id = sam.wants("12-01 14:00", title="Lunch")["event_id"]
+    span = house.span("12-02 10:00", "10:30")
+    far.kept[event_id] = replace(far.kept[event_id], span=span, title="Lunch, bring the contract")
+
+    assert sam.use("list_events", date="2026-12-01")["events"] == []
+    [event] = sam.use("list_events", date="2026-12-02")["events"]
+    assert (event["start"], event["title"]) == ("2026-12-02T10:00", "Lunch")
+    moved = sam.use("move_event", event_id=event_id, date="2026-12-03", time="11:00")
+    assert moved["moved"]["end"] == "2026-12-03T11:30"
+
+
+def test_a_calendar_out_of_reach_is_said_to_be(house: House, sam: Line):
     house.link.linked = far = FarCalendar()
     sam.wants("12-01 14:00", title="Lunch")
     far.trouble = "unreachable"
 
-    assert len(sam.use("list_events", date="2026-12-01")["events"]) == 1
+    assert refused(sam.use("list_events", date="2026-12-01")) == "calendar_unavailable"
 
 
 # --- another time ------------------------------------------------------------------
@@ -209,16 +225,16 @@ def test_what_the_owner_has_deleted_in_their_calendar_is_not_there(house: House,
     event_id = sam.wants("12-01 14:00")["event_id"]
     far.kept.clear()
 
-    assert (
-        refused(sam.use("move_event", event_id=event_id, date="2026-12-02", time="10:00")) == "bad_arguments"
-    )
+    moved = sam.use("move_event", event_id=event_id, date="2026-12-02", time="10:00")
+
+    assert refused(moved) == "not_allowed"
 
 
 def test_a_calendar_that_is_not_in_use_any_more_is_not_touched(house: House, sam: Line):
     event_id = sam.wants("12-01 14:00")["event_id"]
     house.link.linked = far = FarCalendar()
 
-    assert refused(sam.use("cancel_event", event_id=event_id)) == "bad_arguments"
+    assert refused(sam.use("cancel_event", event_id=event_id)) == "not_allowed"
     assert (len(house.events()), far.kept) == (1, {})
 
 
@@ -351,3 +367,13 @@ def test_a_whole_evening_of_the_owners(house: House, owner: Line):
     assert owner.toolbox.confirm("call_x").output["ok"]
 
     assert house.events() == []
+
+
+def test_what_takes_whole_days_is_cancelled_by_telephone_but_not_moved(house: House, owner: Line):
+    event = house.diary.add("Trade fair", day_span(date(2026, 12, 1), house.zone), all_day=True)
+
+    moved = owner.use("move_event", event_id=event.event_id, date="2026-12-02", time="10:00")
+    asked = owner.use("cancel_event", event_id=event.event_id)
+
+    assert refused(moved) == "not_available"
+    assert "Tuesday, December 1, all day" in asked["say"]

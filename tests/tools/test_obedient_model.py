@@ -235,7 +235,7 @@ values = st.recursive(
 _calls = itertools.count()
 
 
-@settings(deadline=None, max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(deadline=None, max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     trust=st.sampled_from(["stranger", "known", "owner"]),
     tool=st.sampled_from(sorted(GOOD)),

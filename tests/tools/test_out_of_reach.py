@@ -250,6 +250,18 @@ def test_the_calendar_has_less_time_than_the_tool(house: House, far: FarCalendar
     assert 3.0 < min(far.deadlines_s) <= max(far.deadlines_s) <= 3.5
 
 
+def test_a_wish_is_kept_also_when_the_tools_time_is_over(house: House, far: FarCalendar):
+    far.trouble = "endless"
+
+    answer = wants_the_roof_done(house, trust="known")
+
+    assert refused(answer) == "timeout"
+    message = house.message()
+    assert message is not None
+    assert message["text"] == WISH
+    assert [one.status for one in house.bookings()] == ["unsure"]
+
+
 def test_a_tool_that_takes_too_long_is_ended(house: House):
     @contextmanager
     def within(seconds: float) -> Iterator[None]:

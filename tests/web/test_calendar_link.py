@@ -170,8 +170,8 @@ def test_linking(pages: Pages, server: FakeGoogle):
     assert answer.status_code == 303
     assert answer.location == "/calendar/link"
     words = told(owner)
-    assert "Linked with kim@example.com." in words
-    assert "Account kim@example.com" in words
+    assert "Linked with owner@example.com." in words
+    assert "Account owner@example.com" in words
     assert "See, create, change, and delete events on Google calendars you own" in words
     assert "View your availability in your calendars" in words
     assert "Last success" in words
@@ -406,8 +406,8 @@ def test_linked_but_the_calendar_is_not_enabled(pages: Pages, server: FakeGoogle
     press(owner, "/calendar/link/check")
 
     words = told(owner)
-    assert "It works: kim@example.com has answered." in words
-    assert "Account kim@example.com" in words
+    assert "It works: owner@example.com has answered." in words
+    assert "Account owner@example.com" in words
 
 
 def test_when_the_link_will_end(pages: Pages, server: FakeGoogle):
@@ -439,7 +439,7 @@ def test_a_dead_link_shows_at_once_and_is_linked_again(pages: Pages, server: Fak
     assert "Google says that the access has expired or was taken back." in text_of(page)
     assert "Check it now" not in page
     asked = parse_qs(urlsplit(begin(owner)).query)
-    assert asked["login_hint"] == ["kim@example.com"]
+    assert asked["login_hint"] == ["owner@example.com"]
 
     link(owner)
 
@@ -475,7 +475,7 @@ def test_linking_another_account(pages: Pages, server: FakeGoogle):
     link(owner)
 
     words = told(owner)
-    assert "Linked with sam@example.com. What kim@example.com has allowed stays in force until" in words
+    assert "Linked with sam@example.com. What owner@example.com has allowed stays in force until" in words
     assert "Account sam@example.com" in words
 
 

@@ -49,4 +49,4 @@ def test_the_owner_links_in_a_browser(served: tuple[str, Pages, FakeGoogle], tmp
         browser.press("button[value='1']")
 
         assert browser.url == f"{url}/calendar/link"
-        assert "Linked with kim@example.com." in browser.text
+        assert "Linked with owner@example.com." in browser.text

@@ -9,13 +9,24 @@ import pytest
 from tests.whole_call.barge_ins import BargeIns
 from tests.whole_call.bookings import Bookings
 from tests.whole_call.crashes import Crashes
+from tests.whole_call.googles import Linked
 from tests.whole_call.house import NO_CAPS, House
 from tests.whole_call.keyed import Keyed, keyed_program
 from tests.whole_call.locked import Locked
 from tests.whole_call.owner_calls import WithoutPin, set_pin
 from tests.whole_call.stage import Stage
 
-BEGUN_EARLY = ("stage", "crashes", "keyed", "locked", "barge_ins", "bookings", "without_pin")
+BEGUN_EARLY = (
+    "stage",
+    "crashes",
+    "keyed",
+    "locked",
+    "barge_ins",
+    "bookings",
+    "without_pin",
+    "linked",
+    "unlinked_by_google",
+)
 
 
 def _names(item: pytest.Item) -> set[str]:
@@ -89,3 +100,19 @@ def without_pin(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WithoutPin
     made = WithoutPin(tmp_path_factory.mktemp("without-pin"))
     yield made
     made.kill()
+
+
+@pytest.fixture(scope="session")
+def linked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Linked]:
+    """A call for an appointment while a Google account is linked."""
+    made = Linked(tmp_path_factory.mktemp("linked"))
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="session")
+def unlinked_by_google(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Linked]:
+    """The same, after the owner has taken the access back at Google."""
+    made = Linked(tmp_path_factory.mktemp("unlinked"), dead=True)
+    yield made
+    made.close()

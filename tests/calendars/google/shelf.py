@@ -14,7 +14,7 @@ PAGE = 50  # as it pleases Google: less than was asked for
 class Shelf:
     """The events of one calendar. Nothing minds that two of them overlap."""
 
-    def __init__(self, timezone: str = "Europe/Berlin", summary: str = "kim@example.com") -> None:
+    def __init__(self, timezone: str = "Europe/Berlin", summary: str = "owner@example.com") -> None:
         self.timezone = timezone
         self.summary = summary
         self.items: dict[str, dict[str, Any]] = {}

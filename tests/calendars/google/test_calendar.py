@@ -94,7 +94,7 @@ def test_what_is_busy_besides_one_event(linked: Linked):
 def test_events_of_every_kind(linked: Linked):
     put = linked.server.shelf.put
     times = ("2026-12-01T09:00:00+01:00", "2026-12-01T10:00:00+01:00")
-    me = {"email": "kim@example.com", "self": True}
+    me = {"email": "owner@example.com", "self": True}
     put("plain", *times)
     put("tentative", *times, status="tentative")
     put("transparent", *times, transparency="transparent")

@@ -45,7 +45,7 @@ def test_what_is_kept_of_an_account(linked: Linked):
     account = linked.google.account()
 
     assert account is not None
-    assert account.name == "kim@example.com"
+    assert account.name == "owner@example.com"
     assert account.permissions == (
         "See, create, change, and delete events on Google calendars you own",
         "View your availability in your calendars",
