@@ -5,6 +5,7 @@ Works beside the server and with none. Exit 1 when a check is red; amber ones ca
 
 from __future__ import annotations
 
+import logging
 import sys
 
 import click
@@ -23,6 +24,8 @@ def register(app: Flask) -> None:
 @with_appcontext
 def doctor() -> None:
     """Look what works and what does not; exit status 1 when something does not."""
+    # What goes wrong on the way is in the checks; with no handler at all it would be on the terminal too.
+    logging.getLogger().addHandler(logging.NullHandler())
     parts = current_app.extensions["afterbeep"]
     red = False
     for check in examine(Patient(parts.settings, parts.store, parts.google)):

@@ -16,7 +16,7 @@ from typing import Literal
 from assistant.calendars.events import Deadline, Span
 from assistant.calendars.google import Account, Google
 from assistant.calendars.google.consent import SCOPES
-from assistant.calendars.google.failures import API_PAGE, LINK_AGAIN
+from assistant.calendars.google.failures import ENABLE, LINK_AGAIN, TICK, passes, without
 from assistant.config import Settings
 from assistant.errors import AssistantError, CalendarUnavailable, LinkError, Why
 from assistant.store import Store, pins, preferences
@@ -25,21 +25,22 @@ State = Literal["green", "amber", "red"]
 
 CALENDAR_S = 4.0  # as long as a tool has for it during a call
 RECENTLY = timedelta(days=1)  # what answered since then, and does not now, will answer again
-UPLOAD = "Upload the client secret on the calendar's link page."
+LINK_PAGE = "/calendar/link"
+UPLOAD = "Upload the client secret: {page}"
 TRY_AGAIN = "Look again in a minute."
 FOR_A_TIME = "Google gives access for a week only while the consent screen is in testing."
-PUBLISH = "Publish the app in Google's console, then link again on the calendar's link page."
+PUBLISH = "Publish the app in Google's console, then link again: {page}"
 
-PASSING: tuple[Why, ...] = ("network", "timeout", "busy")
 ACTIONS: dict[Why, str] = {
-    "relink": LINK_AGAIN,
-    "scope": f"{LINK_AGAIN} Tick every box there.",
-    "api_off": f"Enable it at {API_PAGE} and wait a minute or two.",
+    "relink": "Link again: {page}",
+    "scope": "Link again, and tick every box at Google: {page}",
+    "api_off": ENABLE,
     "network": "See whether this machine reaches the internet.",
     "timeout": TRY_AGAIN,
     "busy": TRY_AGAIN,
-    "refused": f"{TRY_AGAIN} If it stays so, upload the client secret and link again.",
+    "refused": f"{TRY_AGAIN} If it stays so, upload the client secret and link again: {{page}}",
 }
+SILENT: tuple[Why, ...] = ("network", "timeout")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +66,10 @@ class Patient:
     store: Store
     google: Google
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
+
+    def at_the_page(self, action: str) -> str:
+        """What to do, with the address of the page to do it on."""
+        return action.format(page=self.settings.url(LINK_PAGE))
 
     def clock(self, at: datetime) -> str:
         """A time as the owner's clock shows it."""
@@ -98,19 +103,20 @@ def look_at_the_calendar(patient: Patient) -> Iterator[Check]:
         return  # the link would only say the same once more
     yield _link(patient, account)
     if not account.broken_why:
-        yield _permissions(account)
+        yield _permissions(patient, account)
         yield _answer(patient, account)
 
 
 def _client_secret(patient: Patient, *, is_needed: bool) -> Check:
     name, path = "Google client secret", patient.settings.google_client_secrets
+    upload = patient.at_the_page(UPLOAD)
     try:
         secret = patient.google.client()
     except LinkError as error:
         # Without a link nobody needs it yet, but somebody wanted to link.
-        return Check(name, "red" if is_needed else "amber", "It cannot be used.", str(error), UPLOAD)
+        return Check(name, "red" if is_needed else "amber", "It cannot be used.", str(error), upload)
     if secret is None and is_needed:
-        return Check(name, "red", "It is gone.", f"There is no {path}.", UPLOAD)
+        return Check(name, "red", "It is gone.", f"There is no {path}.", upload)
     return Check(name, "green", f"{path} is there." if secret else "There is none.")
 
 
@@ -119,22 +125,22 @@ def _link(patient: Patient, account: Account) -> Check:
     if account.broken_why:
         since = account.broken_since
         found = f"It is dead since {patient.clock(since)}." if since else "It cannot be used."
-        cause = account.broken_why.replace(LINK_AGAIN, "").strip()
-        return Check(name, "red", found, cause, LINK_AGAIN)
+        cause = without(account.broken_why, LINK_AGAIN)
+        return Check(name, "red", found, cause, patient.at_the_page(ACTIONS["relink"]))
     linked = f"{account.name or 'An account'} is linked since {patient.clock(account.linked_at)}."
     if account.dies_at is None:
         return Check(name, "green", linked)
     ends = "ended" if account.dies_at <= patient.now() else "will end"
-    return Check(
-        name, "amber", f"{linked} It {ends} on {patient.clock(account.dies_at)}.", FOR_A_TIME, PUBLISH
-    )
+    found = f"{linked} It {ends} on {patient.clock(account.dies_at)}."
+    return Check(name, "amber", found, FOR_A_TIME, patient.at_the_page(PUBLISH))
 
 
-def _permissions(account: Account) -> Check:
+def _permissions(patient: Patient, account: Account) -> Check:
     name = "Google permissions"
     if missing := [words for words in SCOPES.values() if words not in account.permissions]:
         found = f"Missing: {'; '.join(missing)}."
-        return Check(name, "red", found, "Not every box was ticked.", ACTIONS["scope"])
+        action = patient.at_the_page(ACTIONS["scope"])
+        return Check(name, "red", found, "Not every box was ticked.", action)
     return Check(name, "green", f"Granted: {'; '.join(account.permissions)}.")
 
 
@@ -146,13 +152,24 @@ def _answer(patient: Patient, account: Account) -> Check:
         if calendar is not None:  # it may have been unlinked meanwhile
             calendar.busy(Span(now, now + timedelta(hours=1)), Deadline(CALENDAR_S))
     except CalendarUnavailable as error:
-        last = account.last_success_at
-        passes = error.why in PASSING and last is not None and now - last < RECENTLY
-        since = f"The last success was on {patient.clock(last)}." if last else "It never has."
-        action = ACTIONS[error.why]
-        cause = str(error).replace(action, "").strip()
-        return Check(name, "amber" if passes else "red", f"It does not answer. {since}", cause, action)
+        return _no_answer(patient, account, error)
     return Check(name, "green", f"It answered after {time.monotonic() - began:.1f} s.")
+
+
+def _no_answer(patient: Patient, account: Account, error: CalendarUnavailable) -> Check:
+    last, passing = account.last_success_at, passes(error)
+    worked = last is not None and patient.now() - last < RECENTLY
+    found = "It does not answer." if error.why in SILENT else "It cannot be used."
+    since = f"The last success was on {patient.clock(last)}." if last else "It never has worked."
+    # What a server in trouble says is a refusal by its kind, and passes like a busy one.
+    action = ACTIONS["busy" if passing and error.why == "refused" else error.why]
+    return Check(
+        "Google Calendar",
+        "amber" if passing and worked else "red",
+        f"{found} {since}",
+        without(str(error), LINK_AGAIN, TICK, ENABLE),
+        patient.at_the_page(action),
+    )
 
 
 # --- the keypad PIN --------------------------------------------------------------
@@ -162,6 +179,8 @@ def look_at_the_pin(patient: Patient) -> Iterator[Check]:
     """Whether the owner can prove to be the owner on the phone."""
     if patient.store.read(pins.has_pin):
         yield Check("PIN", "green", "There is a PIN.")
+    elif patient.settings.sandbox and not patient.settings.has_phone:
+        yield Check("PIN", "green", "There is none. The scenario `owner` needs one: 246810, by `flask pin`.")
     elif not patient.settings.owner_phone:
         yield Check("PIN", "green", "There is none, and none is needed: OWNER_PHONE is not set.")
     else:

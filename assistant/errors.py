@@ -16,6 +16,7 @@
     │   ├── CalendarUnavailable   it cannot be seen just now; `why` says what to do about it
     │   ├── SlotTaken      something else is there, or was quicker
     │   ├── NoSuchEvent    it is not there, or not any more
+    │   ├── TooManyRequests  as many as may wait for the owner are waiting
     │   └── UnknownOutcome it was asked to write, and nobody knows whether it did
     ├── LinkError          linking a calendar did not work
     └── ToolError          a tool could not do it
@@ -96,7 +97,7 @@ class NotRecorded(ModelSideError):
 class CalendarError(AssistantError):
     """The owner's calendar."""
 
-    spoken = "I can't see the calendar just now, I'll pass your wish on."
+    spoken = "I can't see the calendar just now."
 
 
 Why = Literal["relink", "scope", "api_off", "network", "timeout", "busy", "refused"]
@@ -129,7 +130,13 @@ class NoSuchEvent(CalendarError):
 class UnknownOutcome(CalendarError):
     """The calendar was asked to write something, and it is not known whether it did."""
 
-    spoken = "I could not make sure that it is in the calendar. I'll pass your wish on."
+    spoken = "I could not make sure that it worked."
+
+
+class TooManyRequests(CalendarError):
+    """As many requests as may wait for the owner from one number are waiting."""
+
+    spoken = "There are too many requests already."
 
 
 class LinkError(AssistantError):

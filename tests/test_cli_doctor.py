@@ -42,7 +42,7 @@ def test_a_new_installation_is_well(tmp_path: Path) -> None:
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.splitlines() == [
         "green  Calendar: The embedded calendar is in use; no Google account is linked.",
-        "green  PIN: There is none, and none is needed: OWNER_PHONE is not set.",
+        "green  PIN: There is none. The scenario `owner` needs one: 246810, by `flask pin`.",
     ]
 
 
@@ -60,10 +60,11 @@ def test_a_dead_link_is_red_and_exit_status_1_and_no_secret_is_shown(
     assert (well.returncode, well.stderr) == (0, "")
     assert [said.split()[0] for said in well.stdout.splitlines()] == ["green"] * 5
     assert [first.returncode, later.returncode] == [1, 1]
-    assert "red    Google Calendar: It does not answer." in first.stdout
+    assert [first.stderr, later.stderr] == ["", ""]  # no line of a log among those of the doctor
+    assert "red    Google Calendar: It cannot be used." in first.stdout
     (dead,) = [said for said in later.stdout.splitlines() if said.startswith("red")]
     assert dead.startswith("red    Google link: It is dead since ")
-    assert dead.endswith(" Link again on the page “Google Calendar”.")
+    assert dead.endswith(" Link again: http://127.0.0.1:5000/calendar/link")
     assert "GOCSPX" not in well.stdout + first.stdout + later.stdout
 
 

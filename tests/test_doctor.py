@@ -16,7 +16,8 @@ from assistant.store import Store, open_database, pins, preferences
 from tests.calendars.google.parts import REDIRECT_URI, Linked, make_google
 from tests.calendars.google.server import FakeGoogle, Fault
 
-AGAIN = "Link again on the page “Google Calendar”."
+PAGE = "http://127.0.0.1:5000/calendar/link"
+AGAIN = f"Link again: {PAGE}"
 
 
 @pytest.fixture
@@ -102,7 +103,7 @@ def test_a_link_made_while_the_consent_screen_is_in_testing_says_when_it_ends(
     assert timedelta(days=6) < dies_at - datetime.now(UTC) < timedelta(days=8)
     assert f"It will end on {of.clock(dies_at)}." in link.found
     assert "testing" in link.cause
-    assert link.action.startswith("Publish the app")
+    assert link.action == f"Publish the app in Google's console, then link again: {PAGE}"
 
 
 def test_access_that_was_taken_back_is_red_at_once_and_later_says_since_when(
@@ -146,6 +147,7 @@ def test_a_client_secret_that_is_gone_is_one_red_check(
 
     assert [check.name for check in checks.values() if check.state == "red"] == ["Google client secret"]
     assert str(file) in checks["Google client secret"].cause
+    assert checks["Google client secret"].action == f"Upload the client secret: {PAGE}"
 
 
 def test_permissions_that_are_missing_are_red(linked: Linked, tmp_path: Path) -> None:
@@ -157,27 +159,58 @@ def test_permissions_that_are_missing_are_red(linked: Linked, tmp_path: Path) ->
 
     assert permissions.state == "red"
     assert "See, create, change" in permissions.found
-    assert "Tick every box" in permissions.action
+    assert permissions.action == f"Link again, and tick every box at Google: {PAGE}"
 
 
 @pytest.mark.parametrize(
-    ("fault", "action"),
+    ("fault", "cause", "action"),
     [
-        (Fault(status=403, reason="accessNotConfigured"), "Enable it at https://console.cloud.google.com/"),
-        (Fault(status=403, reason="insufficientPermissions"), "Link again"),
-        (Fault(status=400, reason="badRequest"), "Look again in a minute. If it stays so"),
+        (
+            Fault(status=403, reason="accessNotConfigured"),
+            "The Google Calendar API is not enabled in your project at Google.",
+            "Enable it at https://console.cloud.google.com/",
+        ),
+        (
+            Fault(status=403, reason="insufficientPermissions"),
+            "Google says that a permission is missing.",
+            f"Link again, and tick every box at Google: {PAGE}",
+        ),
+        (Fault(status=401, reason="authError"), "Google does not accept the access any more.", AGAIN),
+        (
+            Fault(status=400, reason="badRequest"),
+            "Google's calendar refused (400, badRequest).",
+            "Look again in a minute. If it stays so, upload the client secret and link again: " + PAGE,
+        ),
     ],
 )
 def test_what_google_refuses_is_red_with_what_to_do(
-    linked: Linked, tmp_path: Path, fault: Fault, action: str
+    linked: Linked, tmp_path: Path, fault: Fault, cause: str, action: str
 ) -> None:
     linked.server.faults["freebusy"] = [fault] * 5
 
     answer = found(patient(tmp_path, linked.google))["Google Calendar"]
 
-    assert answer.state == "red"
+    assert (answer.state, answer.cause) == ("red", cause)
     assert answer.action.startswith(action)
-    assert answer.action not in answer.cause
+    assert answer.found.startswith("It cannot be used. The last success was on ")
+
+
+@pytest.mark.parametrize("fault", [Fault(status=503), Fault(status=500, body=b"<html>"), Fault(status=429)])
+def test_a_google_in_trouble_is_amber_as_long_as_it_worked_today(
+    linked: Linked, tmp_path: Path, fault: Fault
+) -> None:
+    linked.server.faults["freebusy"] = [fault] * 50
+    of = patient(tmp_path, linked.google)
+    last = linked.row().last_success_at
+    assert last is not None
+
+    today = found(of)["Google Calendar"]
+    later = Patient(of.settings, of.store, of.google, now=lambda: last + timedelta(days=1, minutes=1))
+    tomorrow = found(later)["Google Calendar"]
+
+    assert (today.state, tomorrow.state) == ("amber", "red")
+    assert {today.action, tomorrow.action} == {"Look again in a minute."}
+    assert today.found.startswith("It cannot be used.")
 
 
 def test_a_network_that_fails_is_amber_as_long_as_it_worked_today(linked: Linked, tmp_path: Path) -> None:
@@ -199,7 +232,7 @@ def test_a_network_that_never_worked_is_red(server: FakeGoogle, tmp_path: Path) 
 
     answer = found(patient(tmp_path, google))["Google Calendar"]
 
-    assert (answer.state, "It never has." in answer.found) == ("red", True)
+    assert (answer.state, answer.found) == ("red", "It does not answer. It never has worked.")
 
 
 def test_a_calendar_that_is_too_slow_is_given_up_in_time(
@@ -233,6 +266,13 @@ def test_an_owner_with_a_phone_should_have_a_pin(tmp_path: Path) -> None:
 
     assert (without.state, without.action) == ("amber", "Set one with `flask pin`.")
     assert found(of)["PIN"].state == "green"
+
+
+def test_the_sandbox_needs_a_pin_for_its_scenario_owner_only(tmp_path: Path) -> None:
+    sandbox, served = patient(tmp_path), patient(tmp_path, OPENAI_API_KEY="sk-1")
+
+    assert "scenario `owner` needs one: 246810" in found(sandbox)["PIN"].found
+    assert found(served)["PIN"].found == "There is none, and none is needed: OWNER_PHONE is not set."
 
 
 def test_what_cannot_be_looked_at_is_red_and_the_rest_is_looked_at(tmp_path: Path) -> None:

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from assistant import rounds
-from assistant.calendars.diary import Diary, Wish
+from assistant.calendars.bookings import Wish
+from assistant.calendars.diary import Diary
 from assistant.calendars.events import Calendar, Deadline, Event, NewEvent, Span
 from assistant.calendars.local import LocalCalendar
 from assistant.errors import CalendarUnavailable, RestError, UnknownOutcome

@@ -1,8 +1,9 @@
 """What is free for whom, and what is on: looking into the owner's diary, and changing nothing.
 
 One calendar is in use: Google's where an account is linked, also while that link is broken, and else the
-embedded one; nothing falls back from one to the other. Beside it stand the bookings (`diary`), which hold
-their time as if they were in the calendar until the owner has decided.
+embedded one; nothing falls back from one to the other. What was in the embedded one before the link still
+holds its time. Beside them stand the bookings (`diary`), which hold theirs as if they were in the calendar
+until the owner has decided.
 """
 
 from __future__ import annotations
@@ -74,6 +75,17 @@ class Outlook:
         linked = self._google.calendar() if self._google is not None else None
         return linked or LocalCalendar(self._store)
 
+    def calendars(self) -> list[Calendar]:
+        """The one in use, and beside Google's the embedded one: what it was promised before still holds."""
+        calendar = self.calendar()
+        return [calendar] if calendar.kind == "embedded" else [calendar, LocalCalendar(self._store)]
+
+    def event(self, event_id: str, deadline: Deadline) -> Event | None:
+        """One event, wherever it is; None when it is not there, or not any more."""
+        # The embedded calendar is asked first: it costs nothing.
+        found = (calendar.event(event_id, deadline) for calendar in reversed(self.calendars()))
+        return next((event for event in found if event is not None), None)
+
     def rules(self, trust: Trust) -> tuple[Preferences, Rules]:
         """What the owner prefers, and the rules for a caller of that trust."""
         held = self._store.read(preferences.load)
@@ -121,12 +133,13 @@ class Outlook:
     def _busy(self, span: Span, deadline: Deadline, without: str | None = None) -> list[Span]:
         # What is held first: what is written into the calendar meanwhile is then seen there.
         held = self._store.read(appointments.held, span.start, span.end, without=without)
-        taken = self.calendar().busy(span, deadline, without=without)
+        taken = [one for each in self.calendars() for one in each.busy(span, deadline, without=without)]
         return slots.merged([*taken, *(span_of(booking) for booking in held)])
 
     def events(self, span: Span, deadline: Deadline | None = None) -> list[Event]:
         """Everything in `span`, by start: what is in the calendar, and what holds its time."""
-        found = self.calendar().events(span, deadline or Deadline(PAGE_S))
+        deadline = deadline or Deadline(PAGE_S)
+        found = [event for each in self.calendars() for event in each.events(span, deadline)]
         there = {event.event_id for event in found}
         return sorted(
             [*found, *(event for event in self.held(span) if event.event_id not in there)],
@@ -166,11 +179,7 @@ def _as_event(booking: Booking) -> Event:
         booking.event_id,
         span_of(booking),
         booking.title,
-        status="unsure"
-        if booking.status == "unsure"
-        else "proposed"
-        if booking.status == "proposed"
-        else "requested",
+        status=booking.status,  # type: ignore[arg-type]  # what is held is one of these
         ours=True,
         call_sid=booking.call_sid,
     )

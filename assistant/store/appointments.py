@@ -18,6 +18,7 @@ import orjson
 from sqlite_utils import Database
 
 from assistant.errors import NoSuchEvent, SlotTaken
+from assistant.store.calls import reconsider
 from assistant.store.schema import as_text, as_time
 
 Status = Literal["requested", "proposed", "unsure", "booked", "declined", "cancelled"]
@@ -88,6 +89,7 @@ def hold(
         (call_sid, tool_call_id, number, trust, caller_name, title, as_text(start), as_text(end), timezone,
          status, calendar, event_id, as_text(now), _settled_at(status, now)),
     )  # fmt: skip
+    reconsider(db, call_sid)
     return _known(of_tool_call(db, call_sid, tool_call_id))
 
 
@@ -106,7 +108,9 @@ def settle(
         " event_id = coalesce(?, event_id) WHERE id = ?",
         (status, _settled_at(status, now), calendar, event_id, booking_id),
     )
-    return _known(booking(db, booking_id))
+    settled = _known(booking(db, booking_id))
+    reconsider(db, settled.call_sid)  # the call may be over by now
+    return settled
 
 
 def reschedule(
@@ -197,6 +201,18 @@ def of_number(db: Database, number: str | None, since: datetime) -> list[Booking
         " ORDER BY starts_at, id",
         number,
         as_text(since),
+    )
+
+
+def in_google(db: Database, start: datetime, end: datetime, event_ids: list[str]) -> list[Booking]:
+    """What was booked into Google's calendar in this time, or as one of these events."""
+    return _bookings(
+        db,
+        "status = 'booked' AND calendar = 'google' AND (starts_at < ? AND ends_at > ?"
+        " OR event_id IN (SELECT value FROM json_each(?)))",
+        as_text(end),
+        as_text(start),
+        orjson.dumps(event_ids).decode(),
     )
 
 

@@ -13,6 +13,7 @@ import hashlib
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Any, Literal
+from zoneinfo import ZoneInfo
 
 import orjson
 from sqlite_utils import Database
@@ -203,7 +204,19 @@ def _booking(db: Database, call_sid: str) -> rules.Booking | None:
         "SELECT name, arguments, result FROM tool_runs WHERE call_sid = ? AND refused = 0 AND name IN"
         " ('add_event', 'move_event', 'cancel_event') ORDER BY id", (call_sid,))  # fmt: skip
     read = ((str(run[0]), orjson.loads(run[1]), orjson.loads(run[2])) for run in runs)
-    return rules.last_booking(read)
+    return rules.last_booking(read) or _late_booking(db, call_sid)
+
+
+def _late_booking(db: Database, call_sid: str) -> rules.Booking | None:
+    """One of which nobody knew on the call that it had worked."""
+    found = db.execute(
+        "SELECT title, starts_at, timezone, status FROM bookings WHERE call_sid = ?"
+        " AND status IN ('requested', 'proposed', 'booked') ORDER BY id DESC", (call_sid,))  # fmt: skip
+    row = found.fetchone()
+    if row is None:
+        return None
+    start = as_time(row[1]).astimezone(ZoneInfo(row[2]))
+    return rules.Booking(str(row[0]), f"{start:%A, %B} {start.day}, {start:%H:%M}", row[3] != "booked")
 
 
 def status_of(db: Database, call_sid: str) -> Literal["unknown", "open", "ended"]:

@@ -21,7 +21,8 @@ SUCCESS_EVERY = timedelta(minutes=1)  # how exactly "last success" is kept
 class Link:
     """The link. account: its name, or "" when Google has not told it yet. dies_at: None when not known.
 
-    broken_why: what the owner should know, since `broken_since`.
+    broken_why: what the owner should know, since `broken_since`. trouble: what one that is not broken said
+    last, when that was no success.
     """
 
     account: str
@@ -33,6 +34,7 @@ class Link:
     dies_at: datetime | None = None
     broken_since: datetime | None = None
     broken_why: str = ""
+    trouble: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +50,8 @@ def link(db: Database) -> Link | None:
     row = next(db.query("SELECT * FROM google_link"), None)
     if row is None:
         return None
+    # One column for both: a link that is broken has no other trouble.
+    broken_since, why = _time(row["broken_since"]), row["broken_why"] or ""
     return Link(
         account=row["account"] or "",
         client_id=row["client_id"] or "",
@@ -56,8 +60,9 @@ def link(db: Database) -> Link | None:
         linked_at=as_time(row["linked_at"]),
         last_success_at=_time(row["last_success_at"]),
         dies_at=_time(row["dies_at"]),
-        broken_since=_time(row["broken_since"]),
-        broken_why=row["broken_why"] or "",
+        broken_since=broken_since,
+        broken_why=why if broken_since else "",
+        trouble="" if broken_since else why,
     )
 
 
@@ -72,7 +77,7 @@ def keep(db: Database, new: Link) -> None:
         _text(new.last_success_at),
         _text(new.dies_at),
         _text(new.broken_since),
-        new.broken_why,
+        new.broken_why if new.broken_since else new.trouble,
     )
     db.execute("INSERT OR REPLACE INTO google_link VALUES (1, ?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
 
@@ -83,11 +88,24 @@ def keep_tokens(db: Database, linked_at: datetime, tokens: bytes) -> None:
 
 
 def succeeded(db: Database, linked_at: datetime, now: datetime, account: str = "") -> None:
-    """The account has answered; account: its name, if it said so. Written once a minute at most."""
+    """The account has answered, which ends its trouble; account: its name, if it said so.
+
+    Written once a minute at most, when it tells nothing else.
+    """
     db.execute(
-        "UPDATE google_link SET last_success_at = ?, account = coalesce(nullif(?, ''), account)"
-        " WHERE linked_at = ? AND (last_success_at IS NULL OR last_success_at <= ? OR account = '')",
+        "UPDATE google_link SET last_success_at = ?, account = coalesce(nullif(?, ''), account),"
+        " broken_why = iif(broken_since IS NULL, '', broken_why)"
+        " WHERE linked_at = ? AND (last_success_at IS NULL OR last_success_at <= ? OR account = ''"
+        " OR (broken_since IS NULL AND broken_why <> ''))",
         (as_text(now), account, as_text(linked_at), as_text(now - SUCCESS_EVERY)),
+    )
+
+
+def troubled(db: Database, linked_at: datetime, why: str) -> None:
+    """What the account has answered was no success. Of a link that is dead nobody wants to know."""
+    db.execute(
+        "UPDATE google_link SET broken_why = ? WHERE linked_at = ? AND broken_since IS NULL",
+        (why, as_text(linked_at)),
     )
 
 

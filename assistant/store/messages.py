@@ -54,6 +54,19 @@ def add_to(
     )
 
 
+def take_out(db: Database, call_sid: str, text: str, at: datetime) -> None:
+    """Say that no more in a call's message; when nothing else is left of it, there is none."""
+    before = _of_call(db, call_sid)
+    if text not in before["text"]:
+        return
+    left = " ".join(before["text"].replace(text, " ").split())
+    if left:
+        add(db, call_sid, **{**before, "text": left}, created_at=at)
+    else:
+        db.execute("DELETE FROM messages WHERE call_sid = ?", (call_sid,))
+        reconsider(db, call_sid)
+
+
 def _of_call(db: Database, call_sid: str) -> dict[str, Any]:
     nothing = {"name": None, "callback_number": None, "text": "", "urgency": "normal"}
     found = db.query(

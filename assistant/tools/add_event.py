@@ -12,21 +12,22 @@ from typing import Any
 
 from pydantic import Field
 
-from assistant.calendars.diary import WAITING, How, Wish
+from assistant.calendars.bookings import WAITING, How, Wish
 from assistant.calendars.events import LONGEST_TITLE, Deadline, Span
 from assistant.calendars.outlook import Offer, span_of
 from assistant.calendars.slots import nearest
-from assistant.errors import CalendarError, SlotTaken, ToolRefused
+from assistant.errors import CalendarError, CalendarUnavailable, SlotTaken, ToolRefused, TooManyRequests
 from assistant.store.appointments import Booking
 from assistant.store.preferences import Preferences
-from assistant.tools.passing_on import OUT_OF_REACH, pass_on
+from assistant.tools.passing_on import OUT_OF_REACH, came_true, passed_on
 from assistant.tools.speech import choices, listing, moment, one_of, quoted
-from assistant.tools.toolbox import CALENDAR_LIMIT_S, CALENDAR_S, Tool, ToolContext, ToolResult
+from assistant.tools.toolbox import CALENDAR_S, Tool, ToolContext, ToolResult
 from assistant.tools.wishes import Asking, AtTime, Minutes, placed, read_length, read_wish
 
 MOST_NAME = 120
 STRANGERS_BOOKINGS = 3  # in one call
-STRANGERS_WAITING = 5  # of one number at a time; all withheld callers share theirs
+STRANGERS_WAITING = 5  # of one number at a time
+WITHHELD_WAITING = 20  # of all withheld callers together
 STRANGERS_MISSES = 6  # wishes at taken times: whoever goes on is reading the calendar, not booking
 
 TITLE = "Appointment"
@@ -44,9 +45,8 @@ def add_event(context: ToolContext, wanted: NewAppointment) -> ToolResult:
     """Book it, or say what is in the way."""
     held, rules = context.diary.rules(context.trust)
     asking = Asking(rules, context.now(), context.trust)
-    wished = read_wish(wanted, asking)
-    span = placed(wished, read_length(wanted.duration_minutes, held.event_minutes), asking)
-    _check_waiting(context)
+    readable = read_wish(wanted, asking)
+    span = placed(readable, read_length(wanted.duration_minutes, held.event_minutes), asking)
     _check_tally(context)
     context.tally["booked"] += 1  # before it is: a model may ask for several at once
     wish = _wish(context, wanted, span, held)
@@ -56,13 +56,17 @@ def add_event(context: ToolContext, wanted: NewAppointment) -> ToolResult:
     except SlotTaken as taken:
         context.tally["booked"] -= 1
         raise _taken(context, span, deadline) from taken
-    except OUT_OF_REACH:
-        when = moment(span, rules.zone)["say"]
-        pass_on(context, f"Would like an appointment: {when} ({wish.title}).", name=wish.caller_name)
-        raise
+    except TooManyRequests as error:
+        context.tally["booked"] -= 1
+        raise ToolRefused("too_many", "Too many of this caller's requests wait for the owner.") from error
+    except OUT_OF_REACH as error:
+        context.tally["booked"] -= isinstance(error, CalendarUnavailable)
+        wished = f"Would like an appointment: {moment(span, rules.zone)['say']} ({wish.title})."
+        raise passed_on(context, error, wished, name=wish.caller_name) from error
+    came_true(context)
     if booking.tool_call_id != context.tool_call_id:
         context.tally["booked"] -= 1  # it was there already
-    answer = _answer(booking, wish.how, moment(span_of(booking), rules.zone))
+    answer = _answer(booking, _became(booking, wish.how), moment(span_of(booking), rules.zone))
     return ToolResult({**answer, **_beside(context, booking, deadline)})
 
 
@@ -71,15 +75,6 @@ def _check_tally(context: ToolContext, misses: int = STRANGERS_MISSES) -> None:
         return
     if context.tally["booked"] >= STRANGERS_BOOKINGS or context.tally["taken"] >= misses:
         raise ToolRefused("too_many", "No more appointments in this call. Offer to take a message.")
-
-
-def _check_waiting(context: ToolContext) -> None:
-    """What waits for the owner holds its time: nobody may fill the calendar with wishes."""
-    if context.trust != "stranger":
-        return
-    waiting = [one for one in context.diary.bookings_of(context.caller_number) if one.status in WAITING]
-    if len(waiting) >= STRANGERS_WAITING:
-        raise ToolRefused("too_many", "As many requests as this caller may have are waiting for the owner.")
 
 
 def _wish(context: ToolContext, wanted: NewAppointment, span: Span, held: Preferences) -> Wish:
@@ -96,7 +91,15 @@ def _wish(context: ToolContext, wanted: NewAppointment, span: Span, held: Prefer
         span=span,
         how=_how(context, held),
         caller_name=name,
+        most_waiting=_most_waiting(context),
     )
+
+
+def _most_waiting(context: ToolContext) -> int | None:
+    """What waits for the owner holds its time: nobody may fill the calendar with wishes."""
+    if context.trust != "stranger":
+        return None
+    return STRANGERS_WAITING if context.caller_number else WITHHELD_WAITING
 
 
 def _how(context: ToolContext, held: Preferences) -> How:
@@ -134,6 +137,13 @@ def _beside(context: ToolContext, booking: Booking, deadline: Deadline) -> dict[
     return listing(at_the_same_time=others) if others else {}
 
 
+def _became(booking: Booking, how: How) -> How:
+    """What it is: one that was there already may be something else than what was wished now."""
+    if booking.status in WAITING:
+        return "requested"
+    return "confirmed" if how == "requested" else how
+
+
 def _answer(booking: Booking, how: How, when: dict[str, str]) -> dict[str, Any]:
     answer = {"ok": True, "status": how, "event_id": booking.event_id}
     if how == "requested":
@@ -151,5 +161,4 @@ ADD_EVENT = Tool(
     ),
     arguments=NewAppointment,
     run=add_event,
-    limit_s=CALENDAR_LIMIT_S,
 )

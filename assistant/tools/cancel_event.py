@@ -8,10 +8,9 @@ from assistant.calendars.events import Deadline
 from assistant.call.events import ThenConfirm
 from assistant.errors import NoSuchEvent, ToolRefused
 from assistant.tools.own_event import own_event
-from assistant.tools.passing_on import OUT_OF_REACH, pass_on
+from assistant.tools.passing_on import OUT_OF_REACH, came_true, passed_on
 from assistant.tools.speech import listing, quoted
 from assistant.tools.toolbox import (
-    CALENDAR_LIMIT_S,
     CALENDAR_S,
     KNOWN_AND_OWNER,
     Arguments,
@@ -55,9 +54,10 @@ def _cancel(context: ToolContext, which: Which, deadline: Deadline) -> ToolResul
         context.diary.cancel(which.event_id, deadline)
     except NoSuchEvent as gone:
         raise ToolRefused("bad_arguments", "event_id: that appointment is not there any more") from gone
-    except OUT_OF_REACH:
-        pass_on(context, f"Would like to cancel an appointment ({quoted(found.title)}): {when['say']}.")
-        raise
+    except OUT_OF_REACH as error:
+        wished = f"Would like to cancel an appointment ({quoted(found.title)}): {when['say']}."
+        raise passed_on(context, error, wished, about=which.event_id) from error
+    came_true(context, which.event_id)
     return ToolResult({"ok": True, "cancelled": when, "say": f"{when['say']} is cancelled."})
 
 
@@ -67,6 +67,5 @@ CANCEL_EVENT = Tool(
     arguments=Which,
     run=cancel_event,
     levels=KNOWN_AND_OWNER,
-    limit_s=CALENDAR_LIMIT_S,
     confirmed=confirmed,
 )

@@ -9,13 +9,14 @@ from __future__ import annotations
 from datetime import date, timedelta
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import Field
 
 from assistant.calendars.events import Deadline
 from assistant.calendars.outlook import Offer
-from assistant.errors import ToolRefused
+from assistant.errors import CalendarUnavailable, ToolRefused
+from assistant.tools.passing_on import passed_on
 from assistant.tools.speech import choices, one_of, stretch
-from assistant.tools.toolbox import CALENDAR_LIMIT_S, CALENDAR_S, Arguments, Tool, ToolContext, ToolResult
+from assistant.tools.toolbox import CALENDAR_S, AnyCase, Arguments, Tool, ToolContext, ToolResult
 from assistant.tools.wishes import DAY, WEEKDAY, Asking, Day, Minutes, bookable, read_day, read_length
 
 STRANGERS_QUESTIONS = 3
@@ -23,16 +24,10 @@ STRANGERS_DAYS = 14
 LATER_DAYS = 14  # where is looked when nothing is free in the days that were asked for
 
 
-def _lowered(value: Any) -> Any:
-    return value.strip().lower() if isinstance(value, str) else value
-
-
 class Question(Arguments):
     date: Day | None = Field(None, description=f"The first day, {DAY} Today if left out.")
     days: int = Field(7, ge=1, le=31, description=f"How many days; at most {STRANGERS_DAYS} for strangers.")
-    part_of_day: Annotated[Literal["any", "morning", "afternoon", "evening"], BeforeValidator(_lowered)] = (
-        "any"
-    )
+    part_of_day: Annotated[Literal["any", "morning", "afternoon", "evening"], AnyCase] = "any"
     duration_minutes: Minutes | None = Field(
         None, description="How long, 5 to 240 minutes; the usual length if left out."
     )
@@ -57,12 +52,26 @@ def find_free_times(context: ToolContext, question: Question) -> ToolResult:
             context.trust, first=first, days=days, part=question.part_of_day, length=length, deadline=deadline
         )
 
-    offer = offered(day, question.days)
     later: Offer | None = None
     after = day + timedelta(days=question.days)
-    if not offer.spans and after <= asking.last_day:
-        later = offered(after, LATER_DAYS)
-    return ToolResult(_answer(offer, later))
+    try:
+        offer = offered(day, question.days)
+        if not offer.spans and after <= asking.last_day:
+            later = offered(after, LATER_DAYS)
+    except CalendarUnavailable as error:
+        context.tally["questions"] -= 1  # nothing was learned by it
+        if context.trust == "owner":
+            raise
+        raise passed_on(context, error, _wish(question, day)) from error
+    return ToolResult({**_answer(offer, later), "today": asking.today.isoformat()})
+
+
+def _wish(question: Question, day: date) -> str:
+    """What the caller asked for, as far as it is known, for the owner to read."""
+    last = day + timedelta(days=question.days - 1)
+    days = f"{day.isoformat()}" if day == last else f"{day.isoformat()} to {last.isoformat()}"
+    part = "" if question.part_of_day == "any" else f", in the {question.part_of_day}"
+    return f"Would like an appointment ({days}{part})."
 
 
 def _check_days(question: Question, context: ToolContext) -> None:
@@ -104,5 +113,4 @@ FIND_FREE_TIMES = Tool(
     ),
     arguments=Question,
     run=find_free_times,
-    limit_s=CALENDAR_LIMIT_S,
 )

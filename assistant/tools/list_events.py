@@ -14,7 +14,6 @@ from assistant.calendars.slots import day_span
 from assistant.errors import ToolRefused
 from assistant.tools.speech import listing, moment, quoted, whole_days
 from assistant.tools.toolbox import (
-    CALENDAR_LIMIT_S,
     CALENDAR_S,
     KNOWN_AND_OWNER,
     Arguments,
@@ -88,5 +87,4 @@ LIST_EVENTS = Tool(
     arguments=Days,
     run=list_events,
     levels=KNOWN_AND_OWNER,
-    limit_s=CALENDAR_LIMIT_S,
 )

@@ -8,10 +8,9 @@ from assistant.calendars.events import Deadline, Span
 from assistant.calendars.slots import nearest
 from assistant.errors import CalendarError, NoSuchEvent, SlotTaken, ToolRefused
 from assistant.tools.own_event import own_event
-from assistant.tools.passing_on import OUT_OF_REACH, pass_on
+from assistant.tools.passing_on import OUT_OF_REACH, came_true, passed_on
 from assistant.tools.speech import choices, moment, one_of, quoted
 from assistant.tools.toolbox import (
-    CALENDAR_LIMIT_S,
     CALENDAR_S,
     KNOWN_AND_OWNER,
     Tool,
@@ -31,9 +30,7 @@ def move_event(context: ToolContext, wanted: OtherTime) -> ToolResult:
     _, rules = context.diary.rules(context.trust)
     found = own_event(context, wanted.event_id, deadline)
     if found.all_day:
-        raise ToolRefused(
-            "not_available", "What takes whole days is moved on the calendar page or at Google."
-        )
+        raise ToolRefused("not_available", "What takes whole days cannot be moved on the telephone.")
     asking = Asking(rules, context.now(), context.trust)
     span = placed(read_wish(wanted, asking), found.span.end - found.span.start, asking)
     try:
@@ -42,10 +39,11 @@ def move_event(context: ToolContext, wanted: OtherTime) -> ToolResult:
         raise _taken(context, wanted.event_id, span, deadline) from taken
     except NoSuchEvent as gone:
         raise ToolRefused("bad_arguments", "event_id: that appointment is not there any more") from gone
-    except OUT_OF_REACH:
+    except OUT_OF_REACH as error:
         before, after = (moment(each, rules.zone)["say"] for each in (found.span, span))
-        pass_on(context, f"Would like to move an appointment ({quoted(found.title)}): {before}; to: {after}.")
-        raise
+        wished = f"Would like to move an appointment ({quoted(found.title)}): {before}; to: {after}."
+        raise passed_on(context, error, wished, about=wanted.event_id) from error
+    came_true(context, wanted.event_id)
     moved = moment(span, rules.zone)
     output = {"ok": True, "event_id": wanted.event_id, "moved": moved, "say": f"It is now {moved['say']}."}
     return ToolResult(output)
@@ -67,5 +65,4 @@ MOVE_EVENT = Tool(
     arguments=OtherTime,
     run=move_event,
     levels=KNOWN_AND_OWNER,
-    limit_s=CALENDAR_LIMIT_S,
 )

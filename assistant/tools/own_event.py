@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from zoneinfo import ZoneInfo
 
-from assistant.calendars.diary import WAITING
+from assistant.calendars.bookings import WAITING
 from assistant.calendars.events import Deadline, Span
 from assistant.calendars.outlook import span_of
 from assistant.errors import CalendarUnavailable, ToolRefused
@@ -42,7 +42,7 @@ def own_event(context: ToolContext, event_id: str, deadline: Deadline) -> Found:
     if booking is not None and booking.status in WAITING:
         return Found(event_id, span_of(booking), booking.title)
     try:
-        event = context.diary.calendar().event(event_id, deadline)  # the owner may have moved it meanwhile
+        event = context.diary.event(event_id, deadline)  # the owner may have moved it meanwhile
     except CalendarUnavailable:
         if booking is None:
             raise

@@ -7,23 +7,20 @@ refused; a caller who has said it once will not say it again.
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import Field
 
 from assistant.store import messages
-from assistant.tools.toolbox import Arguments, Tool, ToolContext, ToolResult
+from assistant.tools.speech import quoted
+from assistant.tools.toolbox import AnyCase, Arguments, Tool, ToolContext, ToolResult
 
-_STORE_S = 5.0  # less than a tool's time limit, so that the answer says what happened
+_STORE_S = 3.5  # less than a tool's time limit, so that the answer says what happened
 _MOST_NAME = 120
 _MOST_NUMBER = 40
 _MOST_TEXT = 4000
 _FEWEST_DIGITS = 3  # fewer are "the same number" or "unknown"
 _ENOUGH_DIGITS = 7  # so many equal last digits are the same number, said without its prefix
-
-
-def _lowered(value: Any) -> Any:
-    return value.strip().lower() if isinstance(value, str) else value
 
 
 class Message(Arguments):
@@ -33,17 +30,17 @@ class Message(Arguments):
         "",
         description="Where to call back, in digits, only if it is not the number they are calling from.",
     )
-    urgency: Annotated[Literal["low", "normal", "high"], BeforeValidator(_lowered)] = "normal"
+    urgency: Annotated[Literal["low", "normal", "high"], AnyCase] = "normal"
 
 
 def take_message(context: ToolContext, message: Message) -> ToolResult:
     """Store the message; durable when this returns."""
     number = _number(message.callback_number, context.caller_number)
-    text = _one_line(message.text, _MOST_TEXT)
+    text = quoted(message.text, _MOST_TEXT)
     context.store.write(
         messages.add,
         context.call_sid,
-        name=_one_line(message.name, _MOST_NAME) or None,
+        name=quoted(message.name, _MOST_NAME) or None,
         callback_number=number,
         text=" ".join([text, *(wish for wish in context.wishes if wish not in text)]),
         urgency=message.urgency,
@@ -61,7 +58,7 @@ def _say(number: str | None) -> str:
 
 def _number(given: str, caller_number: str | None) -> str | None:
     """The number to call back: the caller's own unless another was given."""
-    said = _one_line(given, _MOST_NUMBER)
+    said = quoted(given, _MOST_NUMBER)
     digits = _digits(said)
     if len(digits) < _FEWEST_DIGITS:
         return caller_number
@@ -73,12 +70,6 @@ def _number(given: str, caller_number: str | None) -> str | None:
 
 def _digits(text: str) -> str:
     return "".join(char for char in text if char in "0123456789")
-
-
-def _one_line(text: str, most: int) -> str:
-    plain = "".join(char if char.isprintable() else " " for char in text)
-    words = " ".join(plain.split())
-    return words if len(words) <= most else words[: most - 1] + "…"
 
 
 TAKE_MESSAGE = Tool(

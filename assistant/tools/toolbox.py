@@ -24,7 +24,7 @@ from functools import cache
 from typing import Any, Generic, TypeVar
 
 import orjson
-from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError, model_validator
 
 from assistant.calendars.diary import Diary
 from assistant.call.events import Then, ThenConfirm
@@ -39,8 +39,7 @@ KNOWN_AND_OWNER: frozenset[Trust] = frozenset({"known", "owner"})
 OWNER_ALONE: frozenset[Trust] = frozenset({"owner"})
 Within = Callable[[float], AbstractContextManager[Any]]
 
-TIME_LIMIT_S = 6.0
-CALENDAR_LIMIT_S = 4.0  # of the tools that ask the calendar, everything included
+TIME_LIMIT_S = 4.0  # of every tool, everything included: longer silence is taken for a lost line
 CALENDAR_S = 3.4  # of that, for the calendar itself: then there is still time to keep the wish
 # The codes that mean: the dispatcher did not run it, whatever else was right.
 NOT_RUN = frozenset({"unknown_tool", "not_allowed", "bad_arguments", "bad_time", "bad_duration", "too_many"})
@@ -66,7 +65,7 @@ class ToolContext:
     now: Callable[[], datetime] = now_utc
     tool_call_id: str = ""
     tally: Counter[str] = field(default_factory=Counter)
-    wishes: list[str] = field(default_factory=list)
+    wishes: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +101,12 @@ def _blank(value: Any) -> bool:
     return value is None or (isinstance(value, str) and not value.strip())
 
 
+def _lowered(value: Any) -> Any:
+    return value.strip().lower() if isinstance(value, str) else value
+
+
+AnyCase = BeforeValidator(_lowered)  # for an argument that is one of a few words
+
 A = TypeVar("A", bound=Arguments)
 
 
@@ -118,7 +123,6 @@ class Tool(Generic[A]):
     arguments: type[A]
     run: Callable[[ToolContext, A], ToolResult]
     levels: frozenset[Trust] = EVERYBODY
-    limit_s: float = TIME_LIMIT_S
     confirmed: Callable[[ToolContext, A], ToolResult] | None = None
 
     def declared(self) -> dict[str, Any]:
@@ -239,7 +243,7 @@ class Toolbox:
         except ValidationError as error:
             return refusal("bad_arguments", _complaints(error))
         try:
-            with self._within(tool.limit_s):
+            with self._within(TIME_LIMIT_S):
                 return run(replace(self._context, tool_call_id=tool_call_id), arguments)
         except Exception as error:
             return self._failure(tool, error)

@@ -16,11 +16,12 @@ from typing import Annotated, Any, NamedTuple
 from pydantic import Field, WithJsonSchema
 
 from assistant.calendars import slots
+from assistant.calendars.clock import MINUTE
 from assistant.calendars.events import Span
 from assistant.calendars.outlook import coarse, step_for
 from assistant.calendars.slots import Rules, TimeWish
 from assistant.errors import ToolRefused
-from assistant.tools.speech import at, stretch
+from assistant.tools.speech import at, choices, stretch
 from assistant.tools.toolbox import Arguments
 from assistant.trust import Trust
 
@@ -125,6 +126,7 @@ def placed(wished: Wished, length: timedelta, asking: Asking) -> Span:
     bookable(day, asking)
     start = _the_one(wished, asking)
     span = Span(start, start + length)
+    bookable((span.end - MINUTE).astimezone(asking.rules.zone).date(), asking)  # it may go past midnight
     if asking.trust != "owner" and not _in_hours(span, day, asking):
         raise _outside(day, asking)
     return span
@@ -165,7 +167,7 @@ def _the_one(wished: Wished, asking: Asking) -> datetime:
     zone = asking.rules.zone
     if not found:
         before, after = slots.around_gap(day, wish.clock, zone)
-        around = [at(moment.astimezone(zone)) for moment in (before, after)]
+        around = choices((before, after), zone)
         raise ToolRefused(
             "nonexistent_time",
             "The clocks go forward then: that time does not exist.",

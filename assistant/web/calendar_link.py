@@ -16,10 +16,10 @@ from urllib.parse import urlsplit
 from flask import Flask, abort, flash, g, redirect, render_template, request, session, url_for
 from flask.typing import ResponseReturnValue
 
-from assistant.calendars.google import Google
+from assistant.calendars.google import Account, Google
 from assistant.calendars.google.client_secret import LARGEST_BYTES, ClientSecret
 from assistant.calendars.google.consent import PERMISSIONS_PAGE, SCOPES
-from assistant.calendars.google.failures import word
+from assistant.calendars.google.failures import LINK_AGAIN, without, word
 from assistant.config import is_loopback
 from assistant.errors import AssistantError, CalendarUnavailable, LinkError
 from assistant.store import preferences
@@ -88,7 +88,8 @@ def _finish(state: str) -> ResponseReturnValue:
     try:
         name = google.check().name
     except CalendarUnavailable as error:
-        return _back(f"Linked, but the calendar cannot be used yet. {error}", "problem")
+        said = "" if _says(google.account(), error) else str(error)
+        return _back(f"Linked, but the calendar cannot be used yet. {said}", "problem")
     other = before.name if before and before.name != name else ""
     # To give it up by ourselves could end the new link too: a calendar's name is no account's.
     left = f" What {other} has allowed stays in force until you remove it at {PERMISSIONS_PAGE}"
@@ -112,9 +113,7 @@ def check() -> ResponseReturnValue:
     try:
         account = google.check()
     except (CalendarUnavailable, LinkError) as error:
-        known = google.account()
-        said = known is not None and known.broken_why == str(error)  # the page does, by itself
-        return _back("" if said else str(error), "problem")
+        return _back("" if _says(google.account(), error) else str(error), "problem")
     return _back(f"It works: {account.name or 'your calendar'} has answered.", "done")
 
 
@@ -137,6 +136,7 @@ def _page(problem: str = "") -> str:
         "calendar_link.html",
         problem=problem,
         account=google.account(),
+        here=_here,
         client=client,
         wrong_client=wrong_client,
         redirect_uri=redirect_uri,
@@ -150,10 +150,20 @@ def _page(problem: str = "") -> str:
     )
 
 
+def _says(account: Account | None, error: AssistantError) -> bool:
+    """Whether the page says this by itself."""
+    return account is not None and str(error) in (account.broken_why, account.trouble)
+
+
+def _here(text: str) -> str:
+    """What was written for other places too: this page is where to link again."""
+    return without(text, LINK_AGAIN)
+
+
 def _back(text: str, category: str) -> ResponseReturnValue:
     """To the page, which says how it went: its address has no code in it, and can be reloaded."""
     if text:
-        flash(text, category)
+        flash(_here(text), category)
     return redirect(url_for("calendar_link"), 303)
 
 

@@ -1,8 +1,9 @@
 """The calendar's feed: the owner's appointments for any calendar program, at a secret address.
 
-Such programs cannot log in, so whoever knows the address may read. It holds the embedded calendar, or with
-Google linked what the assistant has booked there: the rest is in Google already. What still waits for the
-owner is TENTATIVE. It is for looking at: programs ask for it every few hours at best.
+Such programs cannot log in, so whoever knows the address may read. It holds what this program knows by
+itself: the embedded calendar, and with Google linked what the assistant has booked there; the rest is in
+Google already. What still waits for the owner is TENTATIVE. Nobody else's service is asked, since readers
+ask at any time, and often. It is for looking at: programs ask for it every few hours at best.
 """
 
 from __future__ import annotations
@@ -18,15 +19,12 @@ from zoneinfo import ZoneInfo
 from flask import Flask, Response, abort, request
 from flask.typing import ResponseReturnValue
 
-from assistant.calendars.diary import Diary
 from assistant.calendars.events import Event, Span
-from assistant.calendars.outlook import span_of
 from assistant.store import feed, preferences
-from assistant.store.appointments import Booking
+from assistant.web.calendars.known import known
 from assistant.web.parts import parts
 
 DAYS_BACK, DAYS_AHEAD = 30, 365
-MADE_DAYS = DAYS_AHEAD + DAYS_BACK  # what is a year ahead may have been booked that long ago
 MAX_AGE_S = 300
 NAME = "Afterbeep"
 
@@ -44,7 +42,7 @@ def calendar_feed(secret: str) -> ResponseReturnValue:
         abort(404)
     now = datetime.now(UTC)
     zone = parts().store.read(preferences.load).zone
-    events = shown(parts().diary, Span(now - timedelta(days=DAYS_BACK), now + timedelta(days=DAYS_AHEAD)))
+    events = known(parts().diary, Span(now - timedelta(days=DAYS_BACK), now + timedelta(days=DAYS_AHEAD)))
     import icalendar  # noqa: F401  (here and not in the pool's thread: an import takes locks)
 
     body = parts().store.in_pool(written, events, zone, now.replace(microsecond=0))
@@ -52,23 +50,6 @@ def calendar_feed(secret: str) -> ResponseReturnValue:
     response.headers["Cache-Control"] = f"private, max-age={MAX_AGE_S}"
     response.set_etag(fingerprint(events, zone), weak=True)  # DTSTAMP differs, what it says does not
     return response.make_conditional(request.environ)
-
-
-def shown(diary: Diary, span: Span) -> list[Event]:
-    """What the feed holds. It needs nobody else's service: readers ask at any time, and often."""
-    if diary.kind == "embedded":
-        return diary.events(span)
-    made = diary.made(since=span.end - timedelta(days=MADE_DAYS))
-    booked = [
-        _booked(one)
-        for one in made
-        if one.status == "booked" and one.calendar == "google" and span_of(one).overlaps(span)
-    ]
-    return sorted([*diary.held(span), *booked], key=lambda event: (event.span, event.event_id))
-
-
-def _booked(booking: Booking) -> Event:
-    return Event(booking.event_id, span_of(booking), booking.title, ours=True)
 
 
 def fingerprint(events: Iterable[Event], zone: ZoneInfo) -> str:

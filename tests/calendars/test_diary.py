@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import sqlite3
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from assistant.calendars import diary
-from assistant.calendars.diary import Wish
-from assistant.calendars.events import Deadline, Event
+from assistant.calendars import bookings
+from assistant.calendars.bookings import Wish
+from assistant.calendars.events import Deadline, Event, Span
 from assistant.errors import CalendarUnavailable, NoSuchEvent, SlotTaken, UnknownOutcome
 from assistant.store.appointments import Booking
 from tests.tools.far_calendar import FarCalendar
-from tests.tools.house import ANA, House
+from tests.tools.house import ANA, House, refused
 
 
 @pytest.fixture
@@ -134,10 +135,10 @@ def test_what_is_not_there_cannot_be_decided(house: House, decide: str):
         getattr(house.diary, decide)(99)
 
 
-def test_what_is_in_the_calendar_is_known_as_soon_as_the_database_can_be_written(
+def test_an_approval_that_cannot_be_written_down_is_not_sent(
     house: House, far: FarCalendar, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(diary, "SETTLE_S", 0.1)
+    monkeypatch.setattr(bookings, "SETTLE_S", 0.1)
     asked = request(house)
     house.store.start()
     other = sqlite3.connect(house.store.path, isolation_level=None)
@@ -149,8 +150,46 @@ def test_what_is_in_the_calendar_is_known_as_soon_as_the_database_can_be_written
     other.execute("ROLLBACK")
     other.close()
     house.store.stop()
-    assert [one.status for one in house.bookings()] == ["booked"]
-    assert list(far.kept) == [asked.event_id]
+    assert ([one.status for one in house.bookings()], far.kept) == (["unsure"], {})
+    assert house.diary.check(asked.id).status == "requested"
+
+
+def test_a_program_that_dies_while_approving_leaves_what_can_be_looked_for(house: House, far: FarCalendar):
+    asked = request(house)
+
+    class Killed(BaseException):
+        pass
+
+    def die(*_: Any, **__: Any) -> None:
+        far.kept[asked.event_id] = Event(asked.event_id, house.span("12-01 14:00", "14:30"), "The roof")
+        raise Killed
+
+    far.add = die  # type: ignore[method-assign]
+    with pytest.raises(Killed):
+        house.diary.approve(asked.id)
+
+    assert [one.status for one in house.diary.requests()] == ["unsure"]
+    house.diary.check_all()
+    assert [one.status for one in house.diary.made()] == ["booked"]
+
+
+@pytest.mark.parametrize(
+    ("trouble", "status"), [("unreachable", "unsure"), ("unwritable", "unsure"), ("taken", "requested")]
+)
+def test_approving_again_what_may_be_there_does_not_call_it_gone(
+    house: House, far: FarCalendar, trouble: Any, status: str
+):
+    """Only a calendar that was written to and looked at knows that it is not there."""
+    asked = request(house)
+    far.trouble = "lost answer"
+    with pytest.raises(UnknownOutcome):
+        house.diary.approve(asked.id)
+
+    far.trouble = trouble
+    with pytest.raises((CalendarUnavailable, SlotTaken)):
+        house.diary.approve(asked.id)
+
+    assert [one.status for one in house.diary.requests()] == [status]
 
 
 # --- decline, propose --------------------------------------------------------------
@@ -235,13 +274,58 @@ def test_undo_is_not_for_requests(house: House):
     assert house.diary.undo(request(house).id).status == "requested"
 
 
-def test_undo_says_when_the_calendar_is_not_in_use_any_more(house: House):
+def test_what_was_booked_before_the_link_holds_its_time_and_can_be_undone(house: House):
     one = booked(house)
-    house.link.linked = FarCalendar()
+    own = house.diary.add("Dentist", house.span("12-01 09:00", "10:00"))
+    house.link.linked = far = FarCalendar()
+    line = house.rings("known", call_sid="CA2")
 
-    with pytest.raises(NoSuchEvent, match="embedded"):
+    assert refused(line.wants("12-01 14:00")) == "taken"
+    assert refused(line.wants("12-01 09:30")) == "taken"
+    assert [event.event_id for event in house.diary.events(house.span("12-01 00:00", "23:00"))] == [
+        own.event_id,
+        one.event_id,
+    ]
+    house.diary.remove(own.event_id)
+    assert house.diary.undo(one.id).status == "cancelled"
+    assert line.wants("12-01 14:00")["ok"]
+    assert (house.events(), len(far.kept)) == ([], 1)
+
+
+def test_undo_says_when_the_calendar_is_not_linked_any_more(house: House, far: FarCalendar):
+    one = booked(house)
+    house.link.linked = None
+
+    with pytest.raises(NoSuchEvent, match="Google Calendar, which is not linked now"):
         house.diary.undo(one.id)
     assert house.diary.booking_of(one.event_id) == one
+
+
+def test_what_the_owner_does_at_google_is_put_right_when_the_week_is_looked_at(
+    house: House, far: FarCalendar
+):
+    moved, gone, kept = (booked(house, f"12-01 {hour}:00", f"CA{hour}") for hour in (10, 12, 14))
+    later = house.span("12-03 10:00", "10:30")
+    far.kept[moved.event_id] = replace(far.kept[moved.event_id], span=later)
+    del far.kept[gone.event_id]
+
+    house.diary.events(house.span("12-01 00:00", "23:00"))
+
+    after = {one.id: one for one in house.diary.made()}
+    assert Span(after[moved.id].start, after[moved.id].end) == later
+    assert after[gone.id].status == "cancelled"
+    assert after[kept.id] == kept
+
+
+def test_looking_at_a_week_puts_right_what_came_into_it(house: House, far: FarCalendar):
+    moved = booked(house, "12-01 10:00")
+    later = house.span("12-10 10:00", "10:30")
+    far.kept[moved.event_id] = replace(far.kept[moved.event_id], span=later)
+
+    house.diary.events(house.span("12-10 00:00", "23:00"))
+
+    [after] = house.diary.made()
+    assert Span(after.start, after.end) == later
 
 
 @pytest.mark.parametrize("trouble", ["unreachable", "lost answer"])
@@ -309,7 +393,7 @@ def test_what_cannot_be_looked_up_stays_unsure(house: House, far: FarCalendar):
     with pytest.raises(CalendarUnavailable):
         house.diary.check(one.id)
     house.link.linked = None
-    with pytest.raises(CalendarUnavailable, match="google"):
+    with pytest.raises(CalendarUnavailable, match="not linked now"):
         house.diary.check(one.id)
 
     assert house.diary.requests() == [one]

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from assistant.calendars.diary import Wish
+from assistant.calendars.bookings import Wish
 from assistant.calendars.events import Deadline, Span
 from assistant.calendars.outlook import span_of
 from assistant.errors import CalendarError

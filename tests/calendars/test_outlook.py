@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -12,8 +11,6 @@ import pytest
 from assistant.calendars.diary import Diary
 from assistant.calendars.events import Deadline, Span
 from assistant.errors import CalendarUnavailable
-from assistant.store import events
-from assistant.store.events import Entry
 from tests.tools.far_calendar import FarCalendar
 from tests.tools.house import House
 
@@ -121,23 +118,3 @@ def test_a_booking_that_is_just_being_written_is_seen_here_or_there(house: House
     house.link.linked = Late()
 
     assert offered(house) == ["09:00-14:00", "14:30-17:00"]
-
-
-def test_fourteen_days_with_five_hundred_events_take_less_than_twenty_ms(house: House):
-    minutes = [house.at("11-30 00:00") + timedelta(minutes=40 * number) for number in range(500)]
-
-    def fill(db: Any) -> None:
-        for number, start in enumerate(minutes):
-            end = start + timedelta(minutes=7 + number % 11)
-            events.add(db, Entry(f"e{number}", start, end, timezone="UTC", title="Busy"))
-
-    house.store.write(fill)
-    line = house.rings("known")
-    took_ms = []
-    for _ in range(7):
-        began = time.perf_counter()
-        answer = line.asks("2026-11-30", days=14, duration_minutes=20)
-        took_ms.append((time.perf_counter() - began) * 1000)
-
-    assert len(answer["spans"]) > 100
-    assert min(took_ms) < 20

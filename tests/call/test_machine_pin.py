@@ -213,6 +213,16 @@ def test_a_wrong_pin_is_said_and_the_model_keeps_its_tools(line):
     assert line.done(do.TellModel) == []
 
 
+def test_one_that_could_not_be_compared_is_not_said_to_be_wrong(line):
+    line.presses("123456#")
+    line.tell(ev.PinChecked, None)
+    line.reply("r1", Said("a1", 800, "I could not check that."))
+    line.presses("123456#")
+
+    assert asked(line) == [PLAN.pin_unchecked_ask]
+    assert checked(line) == ["123456"] * 2
+
+
 def test_after_a_wrong_one_the_next_may_be_right(line):
     line.presses("111111#")
     line.tell(ev.PinChecked, False)
@@ -224,17 +234,34 @@ def test_after_a_wrong_one_the_next_may_be_right(line):
     assert len(line.done(do.DeclareTools)) == 1
 
 
-def test_once_the_level_is_reached_keys_are_keys_again(line):
+@pytest.mark.parametrize("keys", ["123456#", "12345678", "42", "#", "123456#123456#"])
+def test_once_the_level_is_reached_keys_are_still_nobodys(line, keys):
+    """The PIN is typed once more by whoever has heard nothing for a second."""
     line.presses("123456#")
     line.tell(ev.PinChecked, True)
     line.reply("r1", Said("a1", 800, "Hello."))
+    line.wait(1_000)
     line.forget()
-    line.presses("42#")
-    line.wait(2_000)
+    line.caller_sounds = TONE
+    line.presses(keys, every_ms=250)
+    tones = carried(line)
+    line.caller_sounds = b"\x2a"
+    line.wait(6_000)
 
-    assert [note.text for note in line.done(do.TellModel)] == [
-        "The caller pressed these keys of the keypad: 4 2 #"
-    ]
+    assert tones == {b"\xff"}
+    assert line.done(do.SilenceRecording) != []
+    assert checked(line) == []
+    assert line.done(do.TellModel) == []
+    assert asked(line) == []
+
+
+def test_then_the_caller_is_heard_again_after_a_shorter_pause(line):
+    line.presses("123456#")
+    line.tell(ev.PinChecked, True)
+    line.presses("4", every_ms=2_400)
+    line.forget()
+    line.wait(100)
+
     assert carried(line) == {b"\x2a"}
 
 

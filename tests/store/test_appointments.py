@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from assistant.errors import NoSuchEvent, SlotTaken
-from assistant.store import Store, appointments
+from assistant.store import Store, appointments, calls, export
 from assistant.store.appointments import Booking
 
 Ask = Callable[..., Booking]
@@ -246,3 +246,20 @@ def test_what_was_booked_is_listed_newest_first(store: Store, ask: Ask, nine: da
     assert [booking.call_sid for booking in made] == ["CA1", "CA3"]
     assert made[0] == approved
     assert [booking.id for booking in store.read(appointments.made, nine - HOUR)][-1] == old.id
+
+
+def test_what_turns_out_to_be_booked_when_the_call_is_over_is_its_outcome(
+    store: Store, ring: Callable[..., bool], ask: Ask, nine: datetime
+) -> None:
+    ring("CA1")
+    one = ask("CA1", status="unsure")
+    store.write(calls.finish, "CA1", ended_at=nine, ended_because="caller_hung_up", usage={}, cost_usd=0.0,
+                first_sound_ms=1, response_ms=[])  # fmt: skip
+    before = store.read(export.export_call, "CA1")
+    store.write(appointments.settle, one.id, status="booked", now=nine)
+    after = store.read(export.export_call, "CA1")
+
+    assert before is not None
+    assert after is not None
+    assert (before["outcome"], after["outcome"]) == ("missed", "booked")
+    assert after["summary"] == "Booked: About the roof, Saturday, November 21, 10:00"

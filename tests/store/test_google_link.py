@@ -52,6 +52,7 @@ def test_what_an_old_link_has_to_say_does_not_touch_a_new_one(store: Store):
 
     store.write(google_link.keep_tokens, old, b"other")
     store.write(google_link.succeeded, old, NOW, "other")
+    store.write(google_link.troubled, old, "not enabled")
     store.write(google_link.broke, old, NOW, "dead")
 
     assert store.write(google_link.unlink, old) is False
@@ -79,6 +80,28 @@ def test_the_accounts_name_comes_with_a_success(store: Store):
     store.write(google_link.succeeded, NOW, NOW + timedelta(seconds=90), "")
 
     assert store.read(google_link.link).account == "owner@example.com"
+
+
+def test_trouble_is_kept_until_a_success(store: Store):
+    store.write(google_link.keep, replace(LINK, last_success_at=NOW))
+
+    store.write(google_link.troubled, NOW, "not enabled")
+    troubled = store.read(google_link.link)
+    store.write(google_link.succeeded, NOW, NOW + timedelta(seconds=1))
+
+    assert troubled == replace(LINK, last_success_at=NOW, trouble="not enabled")
+    assert store.read(google_link.link) == replace(LINK, last_success_at=NOW + timedelta(seconds=1))
+
+
+def test_a_dead_link_has_no_other_trouble_and_no_late_answer_revives_it(store: Store):
+    store.write(google_link.keep, replace(LINK, trouble="not enabled"))
+
+    store.write(google_link.broke, NOW, NOW, "dead")
+    store.write(google_link.troubled, NOW, "not enabled")
+    store.write(google_link.succeeded, NOW, NOW)
+
+    kept = store.read(google_link.link)
+    assert (kept.broken_since, kept.broken_why, kept.trouble) == (NOW, "dead", "")
 
 
 def test_what_broke_it_first_stays(store: Store):

@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from assistant.audio import decode_ulaw, silence
-from assistant.store.recordings import CallRecorder, Lanes, append, seconds_of
+from assistant.call.keypad import FIRST_TONE_MS
+from assistant.store.recordings import HOLD_BACK_MS, CallRecorder, Lanes, append, seconds_of
 
 LOUD = b"\x80"
 SOFT = b"\xc0"
@@ -136,6 +137,10 @@ def test_no_sound_is_lost_and_lanes_are_equally_long(pieces):
     assert [lane.count(LOUD) for lane in taken] == sent
 
 
+def test_a_key_that_was_held_down_until_it_is_known_is_still_held_back():
+    assert HOLD_BACK_MS >= FIRST_TONE_MS
+
+
 def test_what_nobody_is_to_hear_is_taken_out_of_what_is_not_written_yet(tmp_path):
     recorder = CallRecorder(tmp_path, "CA1")
     for at_ms in range(0, 3000, 20):
@@ -147,6 +152,6 @@ def test_what_nobody_is_to_hear_is_taken_out_of_what_is_not_written_yet(tmp_path
 
     caller, assistant = lanes_of(tmp_path / "CA1.wav")
     assert np.all(np.abs(caller[: 2_000 * 8]) > 100)
-    assert not np.any(caller[2_500 * 8 : 3_000 * 8])  # half a second is always held back
+    assert not np.any(caller[2_000 * 8 : 3_000 * 8])
     assert np.all(np.abs(caller[3_000 * 8 :]) > 100)
     assert np.all(np.abs(assistant[: 3_000 * 8]) > 100)

@@ -9,7 +9,7 @@ from typing import Literal
 from assistant.calendars.events import Deadline, Event, Kind, NewEvent, Span
 from assistant.errors import CalendarUnavailable, NoSuchEvent, SlotTaken, UnknownOutcome
 
-Trouble = Literal["", "unreachable", "unwritable", "lost answer", "lost request", "taken", "endless"]
+Trouble = Literal["", "unreachable", "unwritable", "lost answer", "lost request", "taken"]
 
 
 @dataclass
@@ -17,9 +17,9 @@ class FarCalendar:
     """A calendar in memory. trouble: what is wrong with it.
 
     unreachable: nothing can be asked. unwritable: it cannot be changed. lost answer: a change is made, and
-    nobody learns of it; lost request: nor is it made. taken: others were quicker. endless: whoever waits for
-    it is woken when the tool's time is over. `gate`: closed, it keeps
-    those waiting who want to write, and sets `knocked`. cleared: what had to be free, at each change.
+    nobody learns of it; lost request: nor is it made. taken: others were quicker.
+    `gate`: closed, it keeps those waiting who want to write, and sets `knocked`. cleared: what had to be
+    free, at each change.
     """
 
     kind: Kind = "google"
@@ -87,8 +87,6 @@ class FarCalendar:
             raise AssertionError("the test never opened the gate")
         if self.trouble == "unwritable":
             raise CalendarUnavailable("calendar.example: 403", "refused")
-        if self.trouble == "endless":
-            raise TimeoutError
         if self.trouble == "taken":
             raise SlotTaken("something else came in between")
 

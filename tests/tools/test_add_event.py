@@ -302,3 +302,33 @@ def test_one_number_cannot_fill_the_calendar_with_requests(house: House):
     house.diary.decline(house.bookings()[0].id)
     assert house.rings(call_sid="CA9").wants("12-08 10:00")["ok"]
     assert house.rings("known", call_sid="CA10").wants("12-09 10:00")["ok"]
+
+
+def test_what_was_asked_for_already_is_answered_whatever_else_waits(house: House):
+    for number, day in enumerate(("01", "02", "03", "04")):
+        house.rings(call_sid=f"CA{number}").wants(f"12-{day} 10:00")
+    line = house.rings(call_sid="CA8")
+
+    first, again = line.wants("12-07 10:00"), line.wants("12-07 10:00")
+
+    assert (first["ok"], again["event_id"]) == (True, first["event_id"])
+
+
+def test_what_it_is_counts_and_not_what_it_would_be_by_now(house: House):
+    line = house.rings()
+    line.wants("12-01 10:00")
+    house.prefer(booking="confirmed")
+
+    again = line.wants("12-01 10:00")
+    house.diary.approve(house.bookings()[0].id)
+    house.prefer(booking="request")
+    approved = line.wants("12-01 10:00")
+
+    assert (again["status"], "requested" in again) == ("requested", True)
+    assert (approved["status"], "booked" in approved) == ("confirmed", True)
+
+
+def test_an_appointment_past_the_last_midnight_is_too_far(house: House):
+    house.prefer(working_hours="mon-sun 00:00-24:00", horizon_days="3")
+
+    assert refused(house.rings("known").wants("12-03 23:30", duration_minutes=60)) == "too_far"

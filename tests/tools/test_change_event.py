@@ -11,7 +11,7 @@ import pytest
 from assistant.calendars.slots import day_span
 from assistant.call.events import ThenConfirm
 from tests.tools.far_calendar import FarCalendar
-from tests.tools.house import SAM, House, Line, refused
+from tests.tools.house import ANA, SAM, House, Line, refused
 
 
 @pytest.fixture
@@ -230,12 +230,14 @@ def test_what_the_owner_has_deleted_in_their_calendar_is_not_there(house: House,
     assert refused(moved) == "not_allowed"
 
 
-def test_a_calendar_that_is_not_in_use_any_more_is_not_touched(house: House, sam: Line):
+def test_what_was_booked_before_google_was_linked_is_changed_where_it_is(house: House, sam: Line):
     event_id = sam.wants("12-01 14:00")["event_id"]
     house.link.linked = far = FarCalendar()
 
-    assert refused(sam.use("cancel_event", event_id=event_id)) == "not_allowed"
-    assert (len(house.events()), far.kept) == (1, {})
+    assert sam.use("move_event", event_id=event_id, date="2026-12-02", time="10:00")["ok"]
+    assert [event.start for event in house.events()] == [house.at("12-02 10:00")]
+    assert sam.use("cancel_event", event_id=event_id)["ok"]
+    assert (house.events(), far.kept) == ([], {})
 
 
 # --- called off --------------------------------------------------------------------
@@ -377,3 +379,15 @@ def test_what_takes_whole_days_is_cancelled_by_telephone_but_not_moved(house: Ho
 
     assert refused(moved) == "not_available"
     assert "Tuesday, December 1, all day" in asked["say"]
+
+
+def test_a_proposal_that_the_caller_gives_another_time_is_their_request_again(house: House):
+    line = house.rings()
+    event_id = line.wants("12-01 10:00")["event_id"]
+    house.diary.propose(house.bookings()[0].id, house.at("12-02 10:00"))
+    known = house.rings("known", call_sid="CA2", number=ANA)
+
+    assert known.use("move_event", event_id=event_id, date="2026-12-03", time="10:00")["ok"]
+
+    [booking] = house.bookings()
+    assert (booking.status, booking.start) == ("requested", house.at("12-03 10:00"))

@@ -49,6 +49,60 @@ def test_the_wish_becomes_a_message_when_the_calendar_cannot_be_seen(
     assert (house.bookings(), house.events()) == ([], [])
 
 
+def test_whoever_only_asked_for_a_time_and_hangs_up_has_left_a_message(house: House, far: FarCalendar):
+    far.trouble = "unreachable"
+    line = house.rings()
+
+    asked = [line.asks("2026-12-01", days=1, part_of_day="morning") for _ in range(5)]
+
+    assert [refused(answer) for answer in asked] == ["calendar_unavailable"] * 5  # nothing was learned
+    assert asked[0]["message"] == "I can't see the calendar just now, I'll pass your wish on."
+    message = house.message()
+    assert message is not None
+    assert message["text"] == "Would like an appointment (2026-12-01, in the morning)."
+
+
+def test_the_owner_is_promised_nothing(house: House, far: FarCalendar):
+    far.trouble = "unreachable"
+    owner = house.rings("owner")
+
+    answers = [owner.asks(), owner.use("list_events"), owner.use("cancel_event", event_id="e1")]
+
+    assert [answer["message"] for answer in answers] == ["I can't see the calendar just now."] * 3
+    assert house.message() is None
+
+
+def test_a_wish_that_comes_true_after_all_is_no_message_any_more(house: House, far: FarCalendar):
+    line = house.rings("known")
+    far.trouble = "unreachable"
+    line.asks("2026-12-01")
+    assert refused(line.wants("12-01 14:00", title="The roof")) == "calendar_unavailable"
+    assert house.message() is not None
+
+    far.trouble = ""
+    assert line.wants("12-01 14:00", title="The roof")["ok"]
+    assert house.message() is None
+    line.use("take_message", text="The key is under the mat.")
+
+    message = house.message()
+    assert message is not None
+    assert message["text"] == "The key is under the mat."
+
+
+def test_what_else_was_left_stays_when_a_wish_comes_true(house: House, far: FarCalendar):
+    line = house.rings("known")
+    line.use("take_message", text="The key is under the mat.")
+    far.trouble = "unreachable"
+    line.wants("12-01 14:00", title="The roof")
+
+    far.trouble = ""
+    line.wants("12-01 14:00", title="The roof")
+
+    message = house.message()
+    assert message is not None
+    assert message["text"] == "The key is under the mat."
+
+
 def test_why_it_cannot_be_seen_is_for_the_owner_alone(house: House, far: FarCalendar, caplog: Any):
     far.trouble = "unreachable"
 
@@ -248,18 +302,6 @@ def test_the_calendar_has_less_time_than_the_tool(house: House, far: FarCalendar
 
     assert limits == [4.0] * 4
     assert 3.0 < min(far.deadlines_s) <= max(far.deadlines_s) <= 3.5
-
-
-def test_a_wish_is_kept_also_when_the_tools_time_is_over(house: House, far: FarCalendar):
-    far.trouble = "endless"
-
-    answer = wants_the_roof_done(house, trust="known")
-
-    assert refused(answer) == "timeout"
-    message = house.message()
-    assert message is not None
-    assert message["text"] == WISH
-    assert [one.status for one in house.bookings()] == ["unsure"]
 
 
 def test_a_tool_that_takes_too_long_is_ended(house: House):

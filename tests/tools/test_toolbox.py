@@ -226,7 +226,7 @@ def test_an_unknown_name_is_not_logged_as_the_caller_made_it_up(caplog):
     assert "my secret" not in caplog.text
 
 
-def test_a_tool_has_six_seconds():
+def test_a_tool_has_four_seconds():
     limits = []
 
     @contextmanager
@@ -236,7 +236,7 @@ def test_a_tool_has_six_seconds():
         raise TimeoutError
 
     assert refused(box(tool(), within=within)) == ("timeout", False)
-    assert limits == [6.0]
+    assert limits == [4.0]
 
 
 @given(st.text(), st.one_of(st.text(), st.from_regex(r'\{"(days|name)": .{0,9}\}', fullmatch=True)))

@@ -189,7 +189,7 @@ def test_a_time_that_the_clock_leaves_out_does_not_exist(
     answer = add(line, date=date, time=time)
 
     assert refused(answer) == "nonexistent_time"
-    assert [at.split(", at ")[1] for at in answer["around"]] == around
+    assert [at["say"].split(", at ")[1] for at in answer["around"]] == around
     assert add(line, date=date, time="03:00")["booked"]["start"] == f"{date}T03:00"
 
 

@@ -15,9 +15,10 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from assistant.calendars.google import Google
+from assistant.errors import CalendarUnavailable
 from assistant.store import google_link
 from assistant.web import calendar_link
-from tests.calendars.google.parts import KEY, agree
+from tests.calendars.google.parts import KEY, agree, soon
 from tests.calendars.google.server import CLIENT_SECRET, FakeGoogle, Fault
 from tests.web.pages import PUBLIC, Pages, csrf_token, text_of
 
@@ -328,6 +329,17 @@ def test_a_box_that_was_not_ticked(pages: Pages, scope: str, words: str):
     assert pages.store.read(google_link.link) is None
 
 
+def test_no_box_was_ticked(pages: Pages, server: FakeGoogle):
+    owner = pages.owner()
+
+    link(owner, untick=("calendar.events.owned", "calendar.freebusy"))
+
+    words = told(owner)
+    assert "Not linked: the boxes “See, create" in words
+    assert "View your availability in your calendars” were not ticked." in words
+    assert server.access_tokens == {}
+
+
 def test_access_for_an_hour_only_is_no_link(pages: Pages, server: FakeGoogle):
     server.gives_refresh_token = False
     owner = pages.owner()
@@ -399,7 +411,8 @@ def test_linked_but_the_calendar_is_not_enabled(pages: Pages, server: FakeGoogle
 
     words = told(owner)
     assert "Linked, but the calendar cannot be used yet." in words
-    assert "The Google Calendar API is not enabled in your project" in words
+    assert words.count("The Google Calendar API is not enabled in your project") == 1
+    assert "The Google Calendar API is not enabled in your project" in told(owner)  # as long as it is so
     assert "Account not told yet" in words
     assert "Last success none yet" in words
 
@@ -408,6 +421,54 @@ def test_linked_but_the_calendar_is_not_enabled(pages: Pages, server: FakeGoogle
     words = told(owner)
     assert "It works: owner@example.com has answered." in words
     assert "Account owner@example.com" in words
+    assert "cannot be used" not in words
+
+
+@pytest.mark.parametrize(
+    ("fault", "said"),
+    [
+        (Fault(status=401, reason="authError"), "Google does not accept the access any more."),
+        (
+            Fault(status=403, reason="insufficientPermissions"),
+            "Google says that a permission is missing. Tick every box at Google.",
+        ),
+    ],
+)
+def test_what_a_call_ran_into_shows_without_a_check(
+    pages: Pages, server: FakeGoogle, fault: Fault, said: str
+):
+    owner = pages.owner()
+    link(owner)
+    assert "cannot be used" not in told(owner)
+    server.faults["list"].extend([fault] * 5)
+
+    calendar = google_of(pages).calendar()
+    assert calendar is not None
+    with pytest.raises(CalendarUnavailable):
+        calendar.account_name(soon())
+
+    words = told(owner)
+    assert f"The calendar cannot be used. {said}" in words
+    assert "on the page “Google Calendar”" not in words
+    server.faults["list"].clear()
+    press(owner, "/calendar/link/check")
+    assert "cannot be used" not in told(owner)
+
+
+def test_the_client_secret_is_gone(tmp_path: Path, pages: Pages, server: FakeGoogle):
+    owner = pages.owner()
+    link(owner)
+    (tmp_path / "client_secret.json").unlink()
+
+    page = owner.get("/calendar/link").text
+    words = text_of(page)
+
+    assert f"The client secret is gone: there is no {tmp_path / 'client_secret.json'}." in words
+    assert "The link itself is alive: uploading the file again is enough." in words
+    assert "does not work" not in words
+    assert "Check it now" not in page
+    press(owner, "/calendar/link/client", text=server.client_file().decode())
+    assert "cannot be used" not in told(owner)
 
 
 def test_when_the_link_will_end(pages: Pages, server: FakeGoogle):
@@ -438,6 +499,8 @@ def test_a_dead_link_shows_at_once_and_is_linked_again(pages: Pages, server: Fak
     assert page.count("was taken back") == 1
     assert "Google says that the access has expired or was taken back." in text_of(page)
     assert "Check it now" not in page
+    assert "on the page “Google Calendar”" not in page
+    assert "<dt>Ends</dt>" not in page
     asked = parse_qs(urlsplit(begin(owner)).query)
     assert asked["login_hint"] == ["owner@example.com"]
 

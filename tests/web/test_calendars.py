@@ -16,10 +16,12 @@ import pytest
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from assistant.calendars.diary import Diary, Wish
+from assistant.calendars.bookings import Wish
+from assistant.calendars.diary import Diary
 from assistant.calendars.events import Deadline, Event, NewEvent, Span, event_id
 from assistant.calendars.google.link import Google
 from assistant.calendars.slots import Rules
+from assistant.config import with_sandbox_phone
 from assistant.store import appointments, calls, google_link, preferences
 from assistant.store import feed as addresses
 from assistant.store.appointments import Booking
@@ -157,7 +159,7 @@ def test_a_stranger_sees_and_presses_nothing(pages: CalendarPages):
 
     assert stranger.get("/calendar").location == "/login?next=/calendar"
     paths = [str(rule) for rule in pages.app.url_map.iter_rules() if str(rule).startswith("/calendar/")]
-    posts = [path.replace("<int:booking_id>", str(booking.id)) for path in paths if "<secret>" not in path]
+    posts = [re.sub(r"<int.*?>", str(booking.id), path) for path in paths if "<secret>" not in path]
     assert len(posts) >= 9
     assert {stranger.post(path).status_code for path in posts} <= {401, 405}
     assert pages.booking(booking.id) == booking
@@ -317,15 +319,33 @@ def test_why_a_day_has_nothing_free(pages: CalendarPages, owner: FlaskClient):
     [
         ("en", "2:00 – 2:30 PM"),
         ("en-GB", "14:00–14:30"),
-        ("de", "14:00–14:30 Uhr"),
-        ("zh-TW", "下午2:00 – 下午2:30"),
+        ("de", "14:00–14:30"),
+        ("fr-CA", "14:00–14:30"),
+        ("zh-TW", "2:00 – 2:30 PM"),
         ("xx", "2:00 – 2:30 PM"),
     ],
 )
-def test_hours_in_the_owners_language(language: str, hours: str):
+def test_hours_with_the_clock_of_the_owners_language(language: str, hours: str):
     span = at(date(2027, 1, 6), 14)
 
     assert " ".join(Dates(ZONE.key, language, span.start).hours(span).split()) == hours
+
+
+def test_the_page_is_in_english_whatever_language_is_spoken_on_the_phone(
+    pages: CalendarPages, owner: FlaskClient
+):
+    pages.prefer(language="de", working_hours="wed 09:00-17:00")
+    day = date(2027, 1, 6)
+    booking = pages.ask(at(day, 10))
+    pages.diary.propose(booking.id, at(day, 14).start)
+
+    page = see(owner, day)
+
+    assert "09:00–14:00 free for callers" in of_day(page, day)
+    assert "4–10 Jan 2027" in text_of(page)
+    assert "Would Wed, 6 Jan 2027, 14:00–14:30 suit you?" in text_of(page)
+    assert re.search(r"Asked \d+ seconds? ago", text_of(page))
+    assert "Uhr" not in unquote(page)
 
 
 @pytest.mark.parametrize(
@@ -553,6 +573,152 @@ def test_an_unsure_booking_that_is_there_is_booked(pages: CalendarPages, owner: 
 
 def _new(booking: Booking) -> NewEvent:
     return NewEvent(booking.event_id, Span(booking.start, booking.end), booking.title, booking.timezone)
+
+
+@pytest.mark.parametrize("deed", ["decline", "propose"])
+def test_of_an_unsure_booking_nothing_untrue_is_said(pages: CalendarPages, owner: FlaskClient, deed: str):
+    booking = pages.unsure(at(3, 10))
+
+    page = told(owner, f"requests/{booking.id}/{deed}", date="2027-01-06", time="14:15", minutes="45")
+
+    assert "it is not known yet whether it is in the calendar; look again first." in page
+    assert "Not in the calendar" not in page
+    assert "Nobody is told" not in page
+    assert pages.booking(booking.id) == booking
+
+
+@pytest.mark.parametrize(
+    ("status", "path", "told_them"),
+    [
+        (
+            "requested",
+            "requests/{}/approve",
+            "Hello Ana, your appointment is booked: Wed, Jan 6, 2027, 10:00",
+        ),
+        (
+            "requested",
+            "requests/{}/decline",
+            "Hello Ana, you asked for an appointment: Wed, Jan 6, 2027, 10:00",
+        ),
+        (
+            "confirmed",
+            "made/{}/undo",
+            "Hello Ana, I am sorry, your appointment has to be cancelled: Wed, Jan 6",
+        ),
+    ],
+)
+def test_whom_to_call_and_words_for_them(
+    pages: CalendarPages, owner: FlaskClient, status: str, path: str, told_them: str
+):
+    pages.prefer(owner_name="Robin")
+    booking = pages.ask(at(date(2027, 1, 6), 10), "Haircut & <b>more</b>", how=status)
+
+    answer = press(owner, path.format(booking.id))
+    left = note(owner.get(answer.location.partition("#")[0]).text)
+
+    assert text_of(f"<main {left}").startswith("Haircut & <b>more</b> · Ana · +44 20 7946 0018 ")
+    assert "Nobody is told by itself: Call Send as a message" in text_of(f"<main {left}")
+    assert f'href="tel:{ANA}"' in left
+    (address,) = re.findall(r'href="(sms:[^"]+)"', left)
+    (words,) = parse_qs(address.replace("&amp;", "&").partition("?")[2])["body"]
+    assert words.startswith(told_them)
+    assert words.endswith("– Robin")
+
+
+def note(page: str) -> str:
+    """What a page says of the button that was pressed."""
+    (found,) = re.findall(r'<div class="note-left.*?</div>', page, re.DOTALL)
+    return str(found)
+
+
+def test_a_withheld_number_cannot_be_told(pages: CalendarPages, owner: FlaskClient):
+    booking = pages.ask(at(3, 10), number=None, caller_name="", trust="stranger")
+
+    page = told(owner, f"requests/{booking.id}/approve")
+
+    assert "Haircut · No name given · Withheld number In the calendar: " in page
+    assert "their number was withheld, so you need another way" in page
+
+
+def test_the_owner_need_not_be_told(pages: CalendarPages, owner: FlaskClient):
+    booking = pages.ask(at(3, 10), trust="owner", how="confirmed", caller_name="")
+
+    page = told(owner, f"made/{booking.id}/undo")
+
+    assert "Taken out of the calendar: " in page
+    assert "Nobody is told" not in page
+
+
+def test_a_note_about_what_is_forgotten_is_the_note_alone(pages: CalendarPages, owner: FlaskClient):
+    booking = pages.ask(at(3, 10))
+    answer = press(owner, f"requests/{booking.id}/decline")
+    pages.store.write(appointments.discard, booking.id)
+
+    left = note(owner.get(answer.location.partition("#")[0]).text)
+
+    assert "Declined: " in left
+    assert "Ana" not in left
+
+
+def test_a_clash_is_shown_at_its_request_also_among_many(pages: CalendarPages, owner: FlaskClient):
+    bookings = [pages.ask(at(3, 6 + n), f"Lesson {n}") for n in range(9)]
+    pages.diary.add("Fetch the car", at(3, 14, 15))
+
+    answer = press(owner, f"requests/{bookings[8].id}/approve")
+    page = owner.get(answer.location.partition("#")[0]).text
+
+    assert answer.location.endswith(f"#request-{bookings[8].id}")
+    said = text_of(f"<main {note(page)}")
+    assert re.fullmatch(r"Lesson 8 · Ana · \+44 20 7946 0018 · .* 2:00 – 2:30 PM Not booked\. .*", said)
+    assert re.search(r'<details class="fold" open>\s*<summary>3 more', page)
+    assert page.index("3 more") < page.index("At that time there is already:")
+
+
+def test_many_requests_are_folded_and_the_week_is_one_press_away(pages: CalendarPages, owner: FlaskClient):
+    span = at(3, 6)
+    bookings = [pages.ask(at(3, 6 + n), f"Lesson {n}") for n in range(6)]
+    assert 'href="#week"' not in see(owner)
+    bookings += [pages.ask(at(3, 12 + n), f"Lesson {6 + n}") for n in range(2)]
+
+    page = see(owner, week_of(span))
+
+    assert "8 requests · to the week" in text_of(page)
+    assert 'href="#week"' in page
+    requests = page.partition('id="week"')[0]
+    assert re.search(r'<details class="fold">\s*<summary>2 more', requests)
+    assert requests.index("Lesson 5") < requests.index("2 more") < requests.index("Lesson 6")
+
+    assert f'href="#request-{bookings[5].id}"' in page
+    (way,) = re.findall(rf'href="([^"]*)#request-{bookings[7].id}"', page)
+    opened = owner.get(way.replace("&amp;", "&")).text
+    assert re.search(r'<details class="fold" open>\s*<summary>2 more', opened)
+    assert f'id="day-{week_of(span)}"' in opened
+
+
+def test_buttons_say_of_which_request_they_are(pages: CalendarPages, owner: FlaskClient):
+    first, second = pages.ask(at(3, 10)), pages.ask(at(3, 11), how="confirmed")
+
+    page = see(owner)
+
+    for deed in ("Approve", "Decline"):
+        (about,) = re.findall(rf'<button[^>]*aria-describedby="([^"]+)"[^>]*>\s*{deed}', page)
+        assert about == f"request-{first.id}-title"
+    assert f'id="request-{first.id}-title"' in page
+    assert f'aria-describedby="made-{second.id}-what">Take it out' in page
+    assert f'id="made-{second.id}-what"' in page
+
+
+@pytest.mark.parametrize("number", [2**63, 2**70, 10**40])
+@pytest.mark.parametrize(
+    "path",
+    [*(f"requests/{{}}/{deed}" for deed in ("approve", "decline", "propose", "check")), "made/{}/undo"],
+)
+def test_numbers_no_booking_can_have_are_not_found(owner: FlaskClient, number: int, path: str):
+    assert press(owner, path.format(number)).status_code == 404
+
+
+def test_the_largest_number_is_only_not_there(owner: FlaskClient):
+    assert "There is no such appointment" in told(owner, f"requests/{2**63 - 1}/approve")
 
 
 @pytest.mark.parametrize("deed", ["approve", "decline", "check"])
@@ -794,7 +960,8 @@ def test_how_bookings_are_treated_is_said_with_the_command(pages: CalendarPages,
     words = text_of(see(owner))
 
     assert (
-        "A caller’s booking is pencilled into the calendar at once; offered is mon-fri 09:00-17:00,"
+        "An unknown caller’s booking is pencilled into the calendar at once, a known caller’s goes into it"
+        " at once, fixed. Offered is mon-fri 09:00-17:00,"
         " 30 minutes at a time with 15 minutes free around each appointment, from 2 hours ahead until"
     ) in words
     assert "(20 days). Change it with flask prefs NAME VALUE : booking" in words
@@ -802,10 +969,11 @@ def test_how_bookings_are_treated_is_said_with_the_command(pages: CalendarPages,
 
 def test_a_dead_link_hides_nothing_we_know(pages: CalendarPages, owner: FlaskClient):
     span = at(3, 10)
-    pages.diary.add("Secretly embedded", at(3, 12))
+    pages.diary.add("Of the time before the link", at(3, 12))
     pages.ask(at(3, 14), "Booked before", how="confirmed")
     pages.ask(span, "Waits")
     pages.kill_google()
+    pages.ask_google(at(3, 15), "Booked in Google")
 
     page = see(owner, week_of(span))
 
@@ -819,8 +987,10 @@ def test_a_dead_link_hides_nothing_we_know(pages: CalendarPages, owner: FlaskCli
     assert "Last success 1 day ago" in words
     day = of_day(page, span.start.astimezone(ZONE).date())
     assert "10:00 – 10:30 AM Waits waits for you" in day
-    assert "Booked before" in words
-    assert "Secretly embedded" not in page
+    assert words.count("Google does not accept the access any more") == 1
+    assert "12:00 – 12:30 PM Of the time before the link" in day
+    assert "2:00 – 2:30 PM Booked before by the assistant" in day
+    assert "3:00 – 3:30 PM Booked in Google by the assistant" in day
     assert "free for callers" not in page
     assert "Remove" not in day
 
@@ -839,6 +1009,13 @@ def test_with_a_dead_link_nothing_typed_is_lost(pages: CalendarPages, owner: Fla
     assert "Google does not accept the access any more" in answer.text
     embedded = Diary(pages.store)
     assert embedded.events(at(date(2027, 1, 6), 13)) == []
+
+    typed = {"date": "2027-01-07", "time": "13:15", "minutes": "45"}
+    proposed = press(owner, f"requests/{booking.id}/propose", **typed)
+    assert proposed.status_code == 502
+    assert all(f'value="{value}"' in proposed.text for value in typed.values())
+    assert "Google does not accept" in proposed.text.partition(f'id="propose-{booking.id}-problem"')[2]
+    assert pages.booking(booking.id) == booking
 
 
 # --- the feed's address ----------------------------------------------------------------
@@ -874,3 +1051,34 @@ def test_the_feeds_address_is_the_public_one_where_there_is_one(tmp_path: Path):
     assert "https://phone.example/calendar/feed/" in (page := see(with_address.owner()))
     assert "from this machine alone" not in page
     assert "from this machine alone" in see(without.owner())
+
+
+def test_the_sandboxs_made_up_address_is_not_called_public(tmp_path: Path):
+    pages = CalendarPages(tmp_path)
+    parts = pages.app.extensions["afterbeep"]
+    parts.settings = with_sandbox_phone(parts.settings)
+    assert parts.settings.public_url
+    pages.store.write(addresses.renew)
+
+    assert "from this machine alone" in see(pages.owner())
+
+
+def test_what_cuts_readers_off_is_asked_first(pages: CalendarPages, owner: FlaskClient):
+    pages.store.write(addresses.renew)
+
+    page = see(owner)
+
+    folded_in = r'<details class="sure">\s*<summary>[^<]*</summary>\s*'
+    asked = folded_in + r'<form method="post" action="/calendar/(feed[^"]*)"'
+    assert re.findall(asked, page) == ["feed", "feed/remove"]
+    assert page.count('action="/calendar/feed') == 2
+    assert text_of(page).count("Every program that reads this address is cut off") == 2
+
+
+def test_the_feed_says_what_it_holds(pages: CalendarPages, owner: FlaskClient):
+    assert "let" in (here := text_of(see(owner)))
+    assert "show what is in this calendar and what waits for you." in here
+
+    pages.kill_google()
+
+    assert "what the assistant has booked in Google, and what waits for you." in text_of(see(owner))

@@ -138,18 +138,29 @@ def test_a_title_is_text_and_nothing_else(title: str):
     body.decode("utf-8")
 
 
-def test_with_google_it_is_what_the_assistant_booked_and_asks_nobody(pages: CalendarPages):
+def test_with_google_it_is_what_is_known_here_and_asks_nobody(pages: CalendarPages):
     pages.diary.add("Of the embedded calendar", at(3, 9))
-    embedded = pages.ask(at(3, 10), "Booked before the link", how="confirmed")
+    pages.ask(at(3, 10), "Booked before the link", how="confirmed")
     pages.ask(at(3, 12), "Waits")
     pages.kill_google()
     google = pages.ask_google(at(3, 11), "Booked in Google")
 
     shown = read(pages)
 
-    assert [str(one["SUMMARY"]) for one in shown] == ["Booked in Google", "Waits"]
-    assert shown[0]["UID"] == f"{google.event_id}@afterbeep"
-    assert embedded.event_id not in str(shown)
+    assert [str(one["SUMMARY"]) for one in shown] == [
+        "Of the embedded calendar",
+        "Booked before the link",
+        "Booked in Google",
+        "Waits",
+    ]
+    assert shown[2]["UID"] == f"{google.event_id}@afterbeep"
+
+
+def test_what_is_in_a_google_that_is_not_linked_is_not_in_it(pages: CalendarPages):
+    pages.ask_google(at(3, 11), "Booked in Google")
+    pages.unsure(at(3, 12))
+
+    assert [str(one["SUMMARY"]) for one in read(pages)] == ["Haircut"]
 
 
 # --- being asked for ------------------------------------------------------------------

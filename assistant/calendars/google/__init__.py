@@ -6,6 +6,7 @@ consent.py        OAuth: where the owner agrees, what comes back from there, how
 tokens.py         what opens the account, and how it is kept: sealed
 calendar.py       the appointments (Calendar of assistant/calendars/events.py)
 wire.py           one request: its connection, time limit, tokens
+notes.py          what requests brought to light, written down
 failures.py       what a failed request means
 shapes.py         Google's events and ours (pure)
 

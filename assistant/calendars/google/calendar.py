@@ -203,7 +203,19 @@ class GoogleCalendar:
             return self._insert(replace(new, event_id=new.event_id + "0"), deadline, again=False)
         if item is None or not shapes.is_ours(item):
             raise CalendarUnavailable("The appointment's place in the calendar is another's.", "refused")
-        return item
+        return self._at_its_time(item, body, deadline)
+
+    def _at_its_time(self, item: dict[str, Any], body: dict[str, Any], deadline: Deadline) -> dict[str, Any]:
+        """An event of ours that was there before: it may have been for another time then."""
+        wished = shapes.times_before(body)
+        with _reading():
+            if shapes.is_at(item, wished):
+                return item
+        try:
+            return self._patch(item, wished, deadline)
+        except NoSuchEvent as error:
+            gone = "The appointment was taken out of the calendar at the same moment."
+            raise CalendarUnavailable(gone, "refused") from error
 
     def _patch(
         self, item: dict[str, Any], body: dict[str, Any], deadline: Deadline, *, again: bool = True

@@ -72,6 +72,14 @@ class Granted:
     dies_at: datetime | None
 
 
+class TooLittle(LinkError):
+    """The owner gave less than it takes. token: what opens that much, or ""."""
+
+    def __init__(self, message: str, token: str) -> None:
+        super().__init__(message)
+        self.token = token
+
+
 def ask(secret: ClientSecret, redirect_uri: str, account: str = "") -> Asked:
     """Where to send the owner. account: the one to suggest."""
     flow = _flow(secret, redirect_uri)
@@ -85,7 +93,7 @@ def ask(secret: ClientSecret, redirect_uri: str, account: str = "") -> Asked:
 def exchange(
     secret: ClientSecret, redirect_uri: str, verifier: str, code: str, within: Within = nullcontext
 ) -> Granted:
-    """What the code that the owner's browser brought is worth. Raises LinkError."""
+    """What the code that the owner's browser brought is worth. Raises LinkError, TooLittle."""
     flow = _flow(secret, redirect_uri, code_verifier=verifier, autogenerate_code_verifier=False)
     flow.oauth2session.scope = None  # else other scopes than those asked for are an exception
     with _as_link_errors(), _plain_http(secret), within(EXCHANGE_S):
@@ -129,15 +137,16 @@ def _flow(secret: ClientSecret, redirect_uri: str, **more: Any) -> Flow:
 def _granted(answer: dict[str, Any], now: datetime) -> Granted:
     scope = answer.get("scope")
     scopes = scope.split() if isinstance(scope, str) else list(SCOPES) if scope is None else list(scope)
-    missing = [f"“{words}”" for name, words in SCOPES.items() if name not in scopes]
-    if missing:
-        boxes = " and ".join(missing)
-        raise LinkError(f"Not linked: the box {boxes} was not ticked. Press Link again and tick every box.")
     refresh_token, access_token = answer.get("refresh_token"), answer["access_token"]
+    given = next((token for token in (refresh_token, access_token) if token and isinstance(token, str)), "")
+    if missing := [f"“{words}”" for name, words in SCOPES.items() if name not in scopes]:
+        boxes = f"box {missing[0]} was" if len(missing) == 1 else f"boxes {' and '.join(missing)} were"
+        raise TooLittle(f"Not linked: the {boxes} not ticked. Press Link again and tick every box.", given)
     if not isinstance(refresh_token, str) or not refresh_token:
-        raise LinkError(
+        raise TooLittle(
             "Not linked: Google gave access for an hour only. Remove this program at"
-            f" {PERMISSIONS_PAGE} and press Link again."
+            f" {PERMISSIONS_PAGE} and press Link again.",
+            given,
         )
     expires_at = _later(now, answer.get("expires_in"))
     return Granted(

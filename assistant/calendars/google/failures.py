@@ -39,6 +39,12 @@ DEAD = {
     "deleted_client": "Google says that the OAuth client has been deleted.",
 }
 LINK_AGAIN = "Link again on the page “Google Calendar”."
+TICK = "Tick every box at Google."
+ENABLE = f"Enable it at {API_PAGE} and wait a minute or two."
+
+
+PASSING: tuple[Why, ...] = ("network", "timeout", "busy")
+LASTING: tuple[Why, ...] = ("relink", "scope", "api_off")
 
 
 class Failed(CalendarUnavailable):
@@ -61,7 +67,24 @@ class Failed(CalendarUnavailable):
     @property
     def passing(self) -> bool:
         """Whether asking again soon may help."""
-        return self.why in ("network", "timeout", "busy") or self.status >= 500
+        return self.why in PASSING or self.status >= 500
+
+    @property
+    def lasting(self) -> bool:
+        """Whether the link is alive, and of no use until the owner has done something."""
+        return self.why in LASTING and not self.dead
+
+
+def passes(error: CalendarUnavailable) -> bool:
+    """Whether asking again soon may help."""
+    return error.passing if isinstance(error, Failed) else error.why in PASSING
+
+
+def without(text: str, *advice: str) -> str:
+    """What is wrong, for a place that itself says what to do."""
+    for one in advice:
+        text = text.replace(one, "")
+    return " ".join(text.split())
 
 
 def failure(error: Exception, *, sent: bool) -> Failed:
@@ -88,11 +111,11 @@ def _answered(error: HttpError) -> Failed:
     if status == 429 or (status == 403 and reason in TOO_MANY):
         return Failed("Google says that it was asked too often. It passes.", "busy", status=status)
     if status == 403 and reason in NO_SCOPE:
-        text = f"Google says that a permission is missing. {LINK_AGAIN} Tick every box there."
+        text = f"Google says that a permission is missing. {LINK_AGAIN} {TICK}"
         return Failed(text, "scope", status=status)
     if status == 403 and reason in API_OFF:
-        text = f"The Google Calendar API is not enabled in your project at Google. Enable it at {API_PAGE}"
-        return Failed(f"{text} and wait a minute or two.", "api_off", status=status)
+        text = f"The Google Calendar API is not enabled in your project at Google. {ENABLE}"
+        return Failed(text, "api_off", status=status)
     said = f"{status}, {reason}" if reason else str(status)
     return Failed(f"Google's calendar refused ({said}).", "refused", status=status, sent=status >= 500)
 

@@ -18,6 +18,7 @@ from assistant.calendars.google import client_secret, consent
 from assistant.calendars.google.calendar import GoogleCalendar
 from assistant.calendars.google.client_secret import ClientSecret
 from assistant.calendars.google.failures import LINK_AGAIN
+from assistant.calendars.google.notes import Notes
 from assistant.calendars.google.tokens import (
     Tokens,
     Unreadable,
@@ -26,15 +27,16 @@ from assistant.calendars.google.tokens import (
     unseal,
     unseal_tokens,
 )
-from assistant.calendars.google.wire import Asks, DeadWire, Told, Wire, Within, load_libraries
+from assistant.calendars.google.wire import Asks, DeadWire, Wire, Within, load_libraries
 from assistant.config import Settings
 from assistant.errors import CalendarUnavailable, LinkError
 from assistant.store import Store, google_link
-from assistant.store.google_link import SUCCESS_EVERY, Link
+from assistant.store.google_link import Link
 
 log = logging.getLogger(__name__)
 
 CHECK_S = 10.0
+STILL_ALIVE = "The link itself is alive: uploading the file again is enough."
 WAIT_FOR_THE_STORE_S = 5.0
 TOO_LATE = (
     "Not linked: this answer of Google's was used already, is older than ten minutes, or belongs to another"
@@ -47,7 +49,8 @@ class Account:
     """What is linked. name: "" when Google has not told it. permissions: in Google's words.
 
     broken_why: why it is dead, "" when it is not; broken_since: since when, if that is known. dies_at: when
-    it will be, where Google gave access for a time.
+    it will be, where Google gave access for a time. trouble: why one that is alive is of no use until the
+    owner has done something, as far as is known without asking.
     """
 
     name: str
@@ -57,6 +60,7 @@ class Account:
     dies_at: datetime | None
     broken_since: datetime | None
     broken_why: str
+    trouble: str = ""
 
 
 class Google:
@@ -107,7 +111,7 @@ class Google:
             verifier = unseal(self._key(), begun.verifier).decode()
         except Unreadable:
             raise LinkError(TOO_LATE) from None
-        granted = consent.exchange(secret, begun.redirect_uri, verifier, code, self._within)
+        granted = self._exchange(secret, begun.redirect_uri, verifier, code)
         new = Link(
             account="",
             client_id=secret.client_id,
@@ -179,63 +183,69 @@ class Google:
             raise LinkError(TOO_LATE)
         return begun
 
+    def _exchange(self, secret: ClientSecret, redirect_uri: str, verifier: str, code: str) -> consent.Granted:
+        """What the owner gave. What is too little to link is given back. Raises LinkError."""
+        try:
+            return consent.exchange(secret, redirect_uri, verifier, code, self._within)
+        except consent.TooLittle as refused:
+            # All that one account gave this program is one to Google: a link that is there could end too.
+            if refused.token and self._link() is None:
+                consent.revoke(secret, refused.token, self._within)
+            raise
+
     def _account(self, link: Link) -> Account:
-        why = link.broken_why
-        if not why:
-            try:
-                self._opened(link)
-            except CalendarUnavailable as dead:
-                why = str(dead)
+        broken_why, trouble = link.broken_why, link.trouble
+        try:
+            self._opened(link)
+        except CalendarUnavailable as error:
+            if error.why == "relink":
+                broken_why = str(error)
+            else:
+                trouble = str(error)
         return Account(
             link.account,
             tuple(consent.SCOPES.get(scope, scope) for scope in link.scopes),
             link.linked_at,
             link.last_success_at,
-            link.dies_at,
+            None if broken_why else link.dies_at,
             link.broken_since,
-            why,
+            broken_why,
+            "" if broken_why else trouble,
         )
 
     def _opened(self, link: Link) -> tuple[ClientSecret, Tokens]:
-        """What it takes to use the link. Raises CalendarUnavailable when it is dead."""
+        """What it takes to use the link. Raises CalendarUnavailable: "relink" when it is dead."""
         if link.broken_since is not None:
             raise CalendarUnavailable(link.broken_why, "relink")
         try:
-            secret = self._client()
             tokens = unseal_tokens(self._key(), link.tokens)
-        except LinkError as error:
-            raise CalendarUnavailable(str(error), "relink") from error
         except Unreadable:
             text = f"SECRET_KEY is not the one that the link was kept with. {LINK_AGAIN}"
             raise CalendarUnavailable(text, "relink") from None
+        secret = self._secret_again()
         if secret.client_id != link.client_id:
             text = f"The client secret is another client's than the one that was linked. {LINK_AGAIN}"
             raise CalendarUnavailable(text, "relink")
         return secret, tokens
 
+    def _secret_again(self) -> ClientSecret:
+        """The client secret, which was there when the link was made. Raises CalendarUnavailable."""
+        try:
+            secret = self.client()
+        except LinkError as error:
+            raise CalendarUnavailable(f"{error} {STILL_ALIVE}", "refused") from error
+        if secret is None:
+            text = f"The client secret is gone: there is no {self._settings.google_client_secrets}."
+            raise CalendarUnavailable(f"{text} {STILL_ALIVE}", "refused")
+        return secret
+
     def _wire(self, link: Link) -> Asks:
         try:
             secret, tokens = self._opened(link)
-        except CalendarUnavailable as dead:
-            return DeadWire(str(dead), dead.why)
-        told = Told(
-            refreshed=lambda tokens: self._keep_tokens(link, tokens),
-            answered=lambda: self._answered(link),
-            died=lambda why: self._died(link, why),
-        )
-        return Wire(self._settings.google_calendar_url, secret, tokens, told, self._within)
-
-    def _keep_tokens(self, link: Link, tokens: Tokens) -> None:
-        self._store.put(google_link.keep_tokens, link.linked_at, seal_tokens(self._key(), tokens))
-
-    def _answered(self, link: Link) -> None:
-        now = _now()
-        if link.last_success_at is None or now - link.last_success_at >= SUCCESS_EVERY:
-            self._store.put(google_link.succeeded, link.linked_at, now)
-
-    def _died(self, link: Link, why: str) -> None:
-        log.warning("the link with Google is dead")
-        self._store.put(google_link.broke, link.linked_at, _now(), why)
+        except CalendarUnavailable as error:
+            return DeadWire(str(error), error.why)
+        notes = Notes(self._store, link, self._key)
+        return Wire(self._settings.google_calendar_url, secret, tokens, notes, self._within)
 
     def _revoke(self, link: Link) -> bool:
         try:

@@ -67,7 +67,7 @@ def changed_times(span: Span, timezone: str, *, was_all_day: bool) -> dict[str, 
 
 
 def times_before(item: Item) -> dict[str, Any]:
-    """The change that gives an event its times back, whatever kind they were and are by then."""
+    """The change that gives an event the times of this one, whatever kind its own are by then."""
     nothing = {"date": None, "dateTime": None, "timeZone": None}
     return {name: {**nothing, **item[name]} for name in ("start", "end")}
 

@@ -59,7 +59,7 @@ class Asks(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class DeadWire:
-    """Of a link that is dead: says so without asking anybody."""
+    """Of a link that is dead, or lacks its client secret: says so without asking anybody."""
 
     message: str
     why: Why
@@ -72,13 +72,20 @@ class DeadWire:
         raise CalendarUnavailable(self.message, self.why)
 
 
-@dataclass(frozen=True, slots=True)
-class Told:
-    """Who is told what a request brought to light. died: why nothing will work until a new link."""
+class Told(Protocol):
+    """Who is told what a request brought to light."""
 
-    refreshed: Callable[[Tokens], None]
-    answered: Callable[[], None]
-    died: Callable[[str], None]
+    def refreshed(self, tokens: Tokens) -> None:
+        """These are the tokens now."""
+
+    def answered(self) -> None:
+        """It worked."""
+
+    def troubled(self, why: str) -> None:
+        """Nothing will work until the owner has done something; it is worth asking all the same."""
+
+    def died(self, why: str) -> None:
+        """Nothing will work until a new link."""
 
 
 class Wire:
@@ -127,6 +134,8 @@ class Wire:
             if failed.dead:
                 self._dead = failed
                 self._told.died(str(failed))
+            elif failed.lasting:
+                self._told.troubled(str(failed))
             raise failed from error
         finally:
             self._keep(credentials)

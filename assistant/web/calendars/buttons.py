@@ -10,9 +10,9 @@ import logging
 import threading
 from collections.abc import Callable
 from datetime import timedelta
-from typing import Any, Literal
+from typing import Any
 
-from flask import flash, redirect, request, url_for
+from flask import redirect, request, url_for
 from flask.typing import ResponseReturnValue
 
 from assistant.calendars.events import Span
@@ -20,18 +20,15 @@ from assistant.calendars.outlook import span_of
 from assistant.errors import CalendarError, NoSuchEvent, SlotTaken, StoreError
 from assistant.store import feed
 from assistant.store.appointments import Booking
-from assistant.web.calendars import page
+from assistant.web.calendars import notes, page
 from assistant.web.calendars.dates import Dates
 from assistant.web.calendars.forms import Trouble, Unreadable, read_span, read_title
+from assistant.web.calendars.notes import Part
 from assistant.web.parts import parts
 
 log = logging.getLogger(__name__)
 
-Part = Literal["requests", "week", "made", "feed"]
-
 _adding = threading.Lock()
-
-NOBODY_TOLD = "Nobody is told by itself: call them, or send them a message."
 
 
 # --- requests ----------------------------------------------------------------
@@ -42,16 +39,16 @@ def approve(booking_id: int) -> ResponseReturnValue:
     try:
         booking = parts().diary.approve(booking_id, anyway="anyway" in request.form)
     except SlotTaken as error:
-        flash(f"Not booked. {error}", "part-requests problem")
-        return _back("requests", clash=booking_id)
+        notes.leave("requests", "problem", f"Not booked. {error}", booking_id)
+        return _back("requests", anchor=f"request-{booking_id}", clash=booking_id)
     except (CalendarError, StoreError) as error:
-        return _failed("requests", error)
-    return _say("requests", _came_of(booking))
+        return _failed("requests", error, booking_id)
+    return _say("requests", _came_of(booking), booking_id)
 
 
 def decline(booking_id: int) -> ResponseReturnValue:
     """Say no."""
-    return _try("requests", lambda: _came_of(parts().diary.decline(booking_id)))
+    return _decide("requests", parts().diary.decline, booking_id)
 
 
 def propose(booking_id: int) -> ResponseReturnValue:
@@ -68,9 +65,11 @@ def propose(booking_id: int) -> ResponseReturnValue:
     except SlotTaken as error:
         there = page.in_the_way(parts().diary, span, _event_id(booking_id))
         return page.render(Trouble(form, str(error), in_the_way=there)), 409
-    except (CalendarError, StoreError) as error:
+    except NoSuchEvent as error:
         return _failed("requests", error)
-    return _say("requests", _came_of(booking))
+    except (CalendarError, StoreError) as error:
+        return page.render(Trouble(form, str(error))), 502
+    return _say("requests", _came_of(booking), booking_id)
 
 
 def _propose(booking_id: int, span: Span) -> Booking:
@@ -84,12 +83,20 @@ def _event_id(booking_id: int) -> str:
 
 def check(booking_id: int) -> ResponseReturnValue:
     """Look whether an appointment that may be in the calendar is there."""
-    return _try("requests", lambda: _came_of(parts().diary.check(booking_id)))
+    return _decide("requests", parts().diary.check, booking_id)
 
 
 def undo(booking_id: int) -> ResponseReturnValue:
     """Take what the assistant booked out of the calendar."""
-    return _try("made", lambda: _came_of(parts().diary.undo(booking_id)))
+    return _decide("made", parts().diary.undo, booking_id)
+
+
+def _decide(part: Part, deed: Callable[[int], Booking], booking_id: int) -> ResponseReturnValue:
+    """Do it to a booking and tell how that stands."""
+    try:
+        return _say(part, _came_of(deed(booking_id)), booking_id)
+    except (CalendarError, StoreError) as error:
+        return _failed(part, error, booking_id)
 
 
 def _came_of(booking: Booking) -> str:
@@ -97,13 +104,15 @@ def _came_of(booking: Booking) -> str:
     when = _dates().appointment(span_of(booking))
     match booking.status:
         case "booked":
-            return f"In the calendar: {when}. {NOBODY_TOLD}"
+            return f"In the calendar: {when}."
         case "declined":
-            return f"Declined: {when} is free again. {NOBODY_TOLD}"
+            return f"Declined: {when} is free again."
         case "cancelled":
-            return f"Taken out of the calendar: {when}. {NOBODY_TOLD}"
+            return f"Taken out of the calendar: {when}."
         case "proposed":
-            return f"{when} is kept for them. {NOBODY_TOLD}"
+            return f"{when} is kept for them."
+        case "unsure":
+            return f"{when}: it is not known yet whether it is in the calendar; look again first."
         case _:
             return f"Not in the calendar: {when} waits for you."
 
@@ -186,21 +195,23 @@ def _try(part: Part, act: Callable[[], str]) -> ResponseReturnValue:
         return _failed(part, error)
 
 
-def _say(part: Part, told: str, **where: Any) -> ResponseReturnValue:
-    flash(told, f"part-{part} done")
+def _say(part: Part, told: str, booking_id: int | None = None, **where: Any) -> ResponseReturnValue:
+    notes.leave(part, "done", told, booking_id)
     return _back(part, **where)
 
 
-def _failed(part: Part, error: CalendarError | StoreError) -> ResponseReturnValue:
+def _failed(
+    part: Part, error: CalendarError | StoreError, booking_id: int | None = None
+) -> ResponseReturnValue:
     log.warning("%s: %s", request.endpoint, type(error).__name__)
-    flash(str(error), f"part-{part} problem")
+    notes.leave(part, "problem", str(error), booking_id)
     return _back(part)
 
 
-def _back(part: Part, **where: Any) -> ResponseReturnValue:
+def _back(part: Part, *, anchor: str = "", **where: Any) -> ResponseReturnValue:
     """To the week that was shown, and to the part of the page that was pressed in."""
     shown = {name: request.form[name] for name in ("week", "as") if request.form.get(name)}
-    return redirect(url_for("calendar", _anchor=part, **{**shown, **where}), 303)
+    return redirect(url_for("calendar", _anchor=anchor or part, **{**shown, **where}), 303)
 
 
 def _dates() -> Dates:

@@ -1,12 +1,12 @@
-"""How the pages write days and times of appointments, in the owner's zone and language.
+"""How the pages write days and times of appointments, in the owner's zone.
 
-An hour that the clock shows twice is written with the zone's own name of that hour ("2:30 AM CEST"): it is
-the only way to tell the two apart.
+They stand in English sentences and are written in English, with the clock of the owner's language: to 24
+hours where that counts so. An hour that the clock shows twice is written with the zone's own name of that
+hour ("2:30 AM CEST"): it is the only way to tell the two apart.
 """
 
 from __future__ import annotations
 
-from contextlib import suppress
 from datetime import date, datetime, timedelta
 from functools import lru_cache
 from urllib.parse import quote
@@ -21,10 +21,16 @@ from assistant.store.appointments import Booking
 from assistant.web.words import NO_BREAK, Words
 
 LONGEST_NAME_SENT = 60
+TWELVE_HOURS, TWENTY_FOUR = Locale("en"), Locale.parse("en_150")  # as America and as Europe write English
 
 
 class Dates(Words):
     """What a template needs to write about appointments; `now` is when the page is made."""
+
+    def __init__(self, timezone: str, language: str, now: datetime) -> None:
+        super().__init__(timezone, language, now)
+        if self.locale.language != "en":
+            self.locale = TWENTY_FOUR if _counts_to_24(self.locale) else TWELVE_HOURS
 
     @property
     def today(self) -> date:
@@ -63,12 +69,11 @@ class Dates(Words):
             return self.clock(start)
         plain = start.date() == end.date() and start.utcoffset() == end.utcoffset()
         if plain and not self._shown_twice(start) and not self._shown_twice(end):
-            with suppress(NotImplementedError):  # babel lacks the parts of the day that Taiwan writes
-                return self._within_a_day(start.replace(tzinfo=None), end.replace(tzinfo=None))
+            return self._within_a_day(start.replace(tzinfo=None), end.replace(tzinfo=None))
         return f"{self.clock(start)} – {self.clock(end)}"
 
     def _within_a_day(self, start: datetime, end: datetime) -> str:
-        skeleton = "Hm" if "H" in str(self.locale.time_formats["short"].pattern) else "hm"
+        skeleton = "Hm" if _counts_to_24(self.locale) else "hm"
         return str(format_interval(start, end, skeleton, locale=self.locale))
 
     def hours_of_day(self, span: Span, day: Span) -> str:
@@ -109,20 +114,29 @@ class Dates(Words):
         """As a time field of a form wants it."""
         return f"{at.astimezone(self.zone):%H:%M}"
 
-    def question(self, booking: Booking, owner_name: str) -> str:
-        """What the owner may send to ask whether a proposed time suits."""
+    def words_for(self, booking: Booking, owner_name: str) -> str:
+        """What the owner may send to the caller about a booking as it stands now."""
         name = booking.caller_name.strip()[:LONGEST_NAME_SENT]
-        when = self.booked(booking)
         signed = f" – {owner_name}" if owner_name else ""
-        return (
-            f"Hello{' ' + name if name else ''}, you asked for an appointment. Would {when} suit you?{signed}"
-        )
+        return f"Hello{' ' + name if name else ''}, {self._news(booking)}{signed}"
+
+    def _news(self, booking: Booking) -> str:
+        when = self.booked(booking)
+        match booking.status:
+            case "booked":
+                return f"your appointment is booked: {when}."
+            case "declined":
+                return f"you asked for an appointment: {when}. I am sorry, that does not work."
+            case "cancelled":
+                return f"I am sorry, your appointment has to be cancelled: {when}."
+            case _:
+                return f"you asked for an appointment. Would {when} suit you?"
 
     def sms(self, booking: Booking, owner_name: str) -> str:
-        """The address that opens a text message with that question; "" where none can be sent."""
+        """The address that opens a text message with those words; "" where none can be sent."""
         number = self.tel(booking.number)
         # The empty field before `body` is for iPhones, which used to want `&body`.
-        return f"sms:{number}?&body={quote(self.question(booking, owner_name))}" if number else ""
+        return f"sms:{number}?&body={quote(self.words_for(booking, owner_name))}" if number else ""
 
     @staticmethod
     def web_address(link: str) -> bool:
@@ -131,6 +145,10 @@ class Dates(Words):
 
     def _shown_twice(self, local: datetime) -> bool:
         return local.replace(fold=0).utcoffset() > local.replace(fold=1).utcoffset()  # type: ignore[operator]
+
+
+def _counts_to_24(locale: Locale) -> bool:
+    return "H" in str(locale.time_formats["short"].pattern)
 
 
 @lru_cache(maxsize=16)

@@ -2,7 +2,7 @@
 
 What callers are offered is asked of the diary in the same words as the tool asks for it, so the page shows
 what a caller would hear and not a guess at it. When the calendar cannot be seen the page says why, and
-shows what the assistant itself wrote down.
+shows what this program knows by itself.
 """
 
 from __future__ import annotations
@@ -21,13 +21,15 @@ from assistant.errors import CalendarUnavailable
 from assistant.store import calls, feed
 from assistant.store.appointments import Booking
 from assistant.store.preferences import Preferences
+from assistant.web.calendars import notes
 from assistant.web.calendars.dates import Dates
 from assistant.web.calendars.forms import Trouble
+from assistant.web.calendars.known import known
 from assistant.web.calendars.week import DAYS, days_of, monday_of, span_of_week
 from assistant.web.parts import parts
 
 YEARS_SHOWN = 20  # to both sides; farther weeks are nobody's
-MADE_AT_ONCE = 6  # more of what was booked is folded away
+SHOWN_AT_ONCE = 6  # more requests, and more of what was booked, are folded away
 
 Asking = Literal["stranger", "known"]
 
@@ -55,6 +57,8 @@ def render(trouble: Trouble | None = None) -> str:
     asking = _asking()
     seen = _look(diary, span_of_week(monday, rules), monday, asking)
     requests, made = diary.requests(), diary.made()
+    trouble = trouble or _clash(diary, requests)
+    folded = requests[SHOWN_AT_ONCE:]
     return render_template(
         "calendar.html",
         show=show,
@@ -68,15 +72,18 @@ def render(trouble: Trouble | None = None) -> str:
         days=days_of(monday, rules, show.now, seen.events, seen.offer),
         seen=seen,
         requests=requests,
+        folded=folded,
+        unfolded=_is_looked_at(folded, trouble),
         waiting={booking.event_id: booking for booking in requests},
         made=made,
-        shown_at_once=MADE_AT_ONCE,
+        shown_at_once=SHOWN_AT_ONCE,
+        notes=notes.left(),
         calls=_calls_there([*requests, *made], seen.events),
         kind=diary.kind,
         account=parts().google.account(),
         feed_url=_feed_url(),
-        feed_is_public=bool(parts().settings.public_url),
-        trouble=trouble or _clash(diary, requests),
+        feed_is_public=parts().settings.public_url.startswith("https://"),
+        trouble=trouble,
     )
 
 
@@ -90,7 +97,7 @@ def in_the_way(diary: Diary, span: Span, without: str) -> tuple[Event, ...]:
     try:
         there = diary.events(span)
     except CalendarUnavailable:
-        there = diary.held(span)
+        there = known(diary, span)
     return tuple(event for event in there if event.busy and event.event_id != without)
 
 
@@ -115,14 +122,7 @@ def _look(diary: Diary, span: Span, monday: date, asking: Asking) -> Seen:
         offer = diary.offer(asking, first=monday, days=DAYS, deadline=deadline)
         return Seen(diary.events(span, deadline), offer)
     except CalendarUnavailable as error:
-        return Seen(_written_down(diary, span), None, error)
-
-
-def _written_down(diary: Diary, span: Span) -> list[Event]:
-    """What we know of a week without its calendar: what is held, and what the assistant booked."""
-    booked = [one for one in diary.made() if one.status == "booked" and span_of(one).overlaps(span)]
-    known = [Event(one.event_id, span_of(one), one.title, ours=True, call_sid=one.call_sid) for one in booked]
-    return sorted([*diary.held(span), *known], key=lambda event: event.span)
+        return Seen(known(diary, span), None, error)
 
 
 def _clash(diary: Diary, requests: list[Booking]) -> Trouble | None:
@@ -137,6 +137,13 @@ def _clash(diary: Diary, requests: list[Booking]) -> Trouble | None:
         if there
         else None
     )
+
+
+def _is_looked_at(folded: list[Booking], trouble: Trouble | None) -> bool:
+    """Whether one of the requests that are folded away is to be seen all the same."""
+    wanted = request.args.get("request", type=int) or request.args.get("clash", type=int)
+    forms = {f"{deed}-{one.id}" for one in folded for deed in ("approve", "propose")}
+    return wanted in {one.id for one in folded} or (trouble is not None and trouble.form in forms)
 
 
 def _calls_there(bookings: list[Booking], events: list[Event]) -> set[str]:

@@ -62,7 +62,7 @@ class Linked:
         return found
 
 
-def agree(url: str, *, untick: str = "", cancel: bool = False) -> dict[str, str]:
+def agree(url: str, *, untick: str | tuple[str, ...] = "", cancel: bool = False) -> dict[str, str]:
     """Be the owner at Google's page: what the browser then brings back."""
     pairs = parse_qsl(urlsplit(url).query)
     host = urlsplit(url).netloc

@@ -200,7 +200,7 @@ class FakeGoogle:
 
     def revoke(self, form: dict[str, str]) -> dict[str, Any]:
         token = form.get("token", "")
-        if token not in self.refresh_tokens:
+        if token not in {**self.refresh_tokens, **self.access_tokens}:  # either will do
             raise Refusal(400, {"error": "invalid_token", "error_description": "Token expired or revoked"})
         self.revoked.append(token)
         self.forget_tokens()

@@ -283,6 +283,49 @@ def test_the_same_attempt_twice_is_one_event(linked: Linked):
     assert len(linked.server.shelf.alive()) == 1
 
 
+@pytest.mark.parametrize("fault", [None, Fault(status=502)])
+def test_the_same_attempt_for_another_time_moves_what_is_there(linked: Linked, fault: Fault | None):
+    linked.calendar.add(new_event(), soon())
+    if fault:
+        linked.server.faults["insert"].append(fault)
+
+    there = linked.calendar.add(new_event(start="2026-12-02 10:00"), soon())
+
+    assert there.span == span("2026-12-02 10:00")
+    assert [event.span for event in linked.calendar.events(span("2026-12-01 00:00", 2880), soon())] == [
+        span("2026-12-02 10:00")
+    ]
+
+
+def test_the_same_attempt_moves_what_the_owner_made_a_whole_day(linked: Linked):
+    linked.calendar.add(new_event(), soon())
+    linked.calendar.move("attempt0001", span("2026-12-05 00:00", 24 * 60), "Europe/Berlin", soon())
+    item = linked.server.shelf.items["attempt0001"]
+    linked.server.shelf.keep({**item, "start": {"date": "2026-12-05"}, "end": {"date": "2026-12-06"}})
+
+    there = linked.calendar.add(new_event(), soon())
+
+    assert (there.all_day, there.span) == (False, span("2026-12-01 14:00"))
+
+
+@pytest.mark.parametrize(
+    ("fault", "raises"),
+    [
+        (Fault(status=403, reason="forbidden"), CalendarUnavailable),
+        (Fault(status=410), CalendarUnavailable),
+        (Fault(status=502), UnknownOutcome),
+    ],
+)
+def test_the_same_attempt_for_another_time_cannot_be_moved(
+    linked: Linked, fault: Fault, raises: type[CalendarError]
+):
+    linked.calendar.add(new_event(), soon())
+    linked.server.faults["patch"].append(fault)
+
+    with pytest.raises(raises):
+        linked.calendar.add(new_event(start="2026-12-02 10:00"), soon())
+
+
 def test_an_id_that_is_somebody_elses(linked: Linked):
     linked.server.shelf.put("attempt0001", "2026-12-01T09:00:00+01:00", "2026-12-01T10:00:00+01:00")
 
@@ -291,6 +334,7 @@ def test_an_id_that_is_somebody_elses(linked: Linked):
 
     assert raised.value.why == "refused"
     assert len(linked.server.shelf.alive()) == 1
+    assert linked.server.count("patch") == 0
 
 
 def test_what_was_taken_back_can_be_added_after_all(linked: Linked):

@@ -108,16 +108,70 @@ def test_another_secret_key_is_told_and_nobody_is_asked(linked: Linked, tmp_path
     assert other.account() is None
 
 
-def test_a_client_secret_that_is_gone_or_wrong(linked: Linked, tmp_path: Path):
+def test_a_client_secret_that_is_gone_or_wrong_does_not_end_the_link(linked: Linked, tmp_path: Path):
     path = tmp_path / "client_secret.json"
+    asked = len(linked.server.asked)
     for break_it in (lambda: path.write_text("{"), path.unlink):
         break_it()
         account = linked.google.account()
         assert account is not None
-        assert "client secret" in account.broken_why
+        assert account.broken_why == ""
+        assert str(path) in account.trouble
+        assert "The link itself is alive: uploading the file again is enough." in account.trouble
         with pytest.raises(CalendarUnavailable) as raised:
             linked.calendar.events(DAY, soon())
-        assert raised.value.why == "relink"
+        assert str(raised.value) == account.trouble
+    assert len(linked.server.asked) == asked
+
+    linked.google.keep_client(linked.server.client_file())
+
+    assert linked.calendar.events(DAY, soon()) == []
+    account = linked.google.account()
+    assert account is not None
+    assert account.trouble == ""
+
+
+def test_a_dead_link_has_no_end_before_it(server: FakeGoogle, tmp_path: Path):
+    server.refresh_token_expires_in = 604_799
+    linked = Linked(server, make_google(server, tmp_path)).link()
+    linked.store.write(google_link.broke, linked.row().linked_at, datetime.now(UTC), "dead")
+
+    account = linked.google.account()
+
+    assert account is not None
+    assert (account.broken_why, account.dies_at) == ("dead", None)
+
+
+@pytest.mark.parametrize("untick", ["calendar.freebusy", "calendar.events.owned"])
+def test_what_is_too_little_to_link_is_given_back(server: FakeGoogle, tmp_path: Path, untick: str):
+    google = make_google(server, tmp_path)
+    url, state = google.begin(REDIRECT_URI)
+
+    with pytest.raises(LinkError, match="not ticked"):
+        google.finish(state, agree(url, untick=untick)["code"])
+
+    assert len(server.revoked) == 1
+    assert server.refresh_tokens == server.access_tokens == {}
+
+
+def test_access_for_an_hour_is_given_back_too(server: FakeGoogle, tmp_path: Path):
+    server.gives_refresh_token = False
+    google = make_google(server, tmp_path)
+    url, state = google.begin(REDIRECT_URI)
+
+    with pytest.raises(LinkError, match="an hour only"):
+        google.finish(state, agree(url)["code"])
+
+    assert server.access_tokens == {}
+
+
+def test_what_cannot_be_given_back_is_told_as_what_it_is(server: FakeGoogle, tmp_path: Path):
+    server.faults["revoke"].append(Fault(status=503))
+    google = make_google(server, tmp_path)
+    url, state = google.begin(REDIRECT_URI)
+
+    with pytest.raises(LinkError, match="not ticked"):
+        google.finish(state, agree(url, untick="calendar.freebusy")["code"])
 
 
 def test_a_new_secret_of_the_same_client_leaves_the_link_alone(linked: Linked):
@@ -135,6 +189,7 @@ def test_a_failed_link_leaves_what_was_linked(linked: Linked):
         linked.google.finish(state, back["code"])
 
     assert linked.row() == before
+    assert linked.server.count("revoke") == 0  # it could end the link that is there
     assert linked.calendar.busy(DAY, soon()) == []
 
 

@@ -230,6 +230,44 @@ def test_access_that_is_refused_with_fresh_tokens(linked: Linked):
     assert raised.value.why == "relink"
 
 
+@pytest.mark.parametrize(
+    "fault",
+    [
+        Fault(status=401, reason="authError"),
+        Fault(status=403, reason="insufficientPermissions"),
+        Fault(status=403, reason="accessNotConfigured"),
+    ],
+)
+def test_what_lasts_is_kept_until_a_success(linked: Linked, fault: Fault):
+    linked.calendar.busy(DAY, soon())  # so that this minute's success is written
+    linked.server.faults["freebusy"].extend([fault] * 5)
+    calendar = linked.calendar
+
+    with pytest.raises(CalendarUnavailable) as raised:
+        calendar.busy(DAY, soon())
+
+    asked = len(linked.server.asked)
+    account = linked.google.account()
+    assert account is not None
+    assert (account.trouble, account.broken_why) == (str(raised.value), "")
+    assert len(linked.server.asked) == asked
+    linked.server.faults["freebusy"].clear()
+    calendar.busy(DAY, soon())
+    account = linked.google.account()
+    assert account is not None
+    assert account.trouble == ""
+
+
+@pytest.mark.parametrize("fault", [Fault(status=404), Fault(status=503), Fault(status=429), Fault(cut=True)])
+def test_what_passes_or_is_one_events_is_not_kept(linked: Linked, fault: Fault):
+    linked.server.faults["freebusy"].extend([fault] * 8)
+
+    with pytest.raises(CalendarUnavailable):
+        linked.calendar.busy(DAY, soon())
+
+    assert linked.row().trouble == ""
+
+
 @pytest.mark.parametrize("body", [b"<html>", b"[]", b"\xff\xfe", b"null", b'"x"', b"", b"{"])
 def test_nonsense_is_no_empty_calendar(linked: Linked, body: bytes):
     linked.server.faults["list"].extend([Fault(status=200, body=body)] * 2)
