@@ -160,7 +160,7 @@ def _no_answer(patient: Patient, account: Account, error: CalendarUnavailable) -
     last, passing = account.last_success_at, passes(error)
     worked = last is not None and patient.now() - last < RECENTLY
     found = "It does not answer." if error.why in SILENT else "It cannot be used."
-    since = f"The last success was on {patient.clock(last)}." if last else "It never has worked."
+    since = f"The last success was on {patient.clock(last)}." if last else "It has never worked."
     # What a server in trouble says is a refusal by its kind, and passes like a busy one.
     action = ACTIONS["busy" if passing and error.why == "refused" else error.why]
     return Check(

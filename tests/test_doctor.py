@@ -232,7 +232,7 @@ def test_a_network_that_never_worked_is_red(server: FakeGoogle, tmp_path: Path) 
 
     answer = found(patient(tmp_path, google))["Google Calendar"]
 
-    assert (answer.state, answer.found) == ("red", "It does not answer. It never has worked.")
+    assert (answer.state, answer.found) == ("red", "It does not answer. It has never worked.")
 
 
 def test_a_calendar_that_is_too_slow_is_given_up_in_time(

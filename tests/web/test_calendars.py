@@ -682,7 +682,7 @@ def test_many_requests_are_folded_and_the_week_is_one_press_away(pages: Calendar
 
     page = see(owner, week_of(span))
 
-    assert "8 requests · to the week" in text_of(page)
+    assert "Waiting for you (8) To the week" in text_of(page)
     assert 'href="#week"' in page
     requests = page.partition('id="week"')[0]
     assert re.search(r'<details class="fold">\s*<summary>2 more', requests)
@@ -960,8 +960,8 @@ def test_how_bookings_are_treated_is_said_with_the_command(pages: CalendarPages,
     words = text_of(see(owner))
 
     assert (
-        "An unknown caller’s booking is pencilled into the calendar at once, a known caller’s goes into it"
-        " at once, fixed. Offered is mon-fri 09:00-17:00,"
+        "An unknown caller’s booking is pencilled into the calendar at once, a known caller’s goes into"
+        " the calendar at once, fixed. Offered is mon-fri 09:00-17:00,"
         " 30 minutes at a time with 15 minutes free around each appointment, from 2 hours ahead until"
     ) in words
     assert "(20 days). Change it with flask prefs NAME VALUE : booking" in words
