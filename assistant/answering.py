@@ -69,6 +69,7 @@ def call_plan(
         farewell_ask=prompt.FAREWELL_ASK,
         pin_right_ask=prompt.PIN_RIGHT_ASK,
         pin_wrong_ask=prompt.PIN_WRONG_ASK,
+        pin_unchecked_ask=prompt.PIN_UNCHECKED_ASK,
     )
 
 

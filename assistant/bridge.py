@@ -65,7 +65,8 @@ class Bridge:
 
     connect: makes a new, unopened session of the model; session: the first one, where it has been opened
     before the caller was there. recorder: None when nothing is recorded. keep_greeting: makes the sound of
-    the opening durable. check_pin: whether these digits are the owner's PIN; None: nothing is.
+    the opening durable. check_pin: whether these digits are the owner's PIN, None when that cannot be known
+    just now; without it nothing is.
     """
 
     def __init__(
@@ -82,7 +83,7 @@ class Bridge:
         *,
         session: ModelSide | None = None,
         keep_greeting: Callable[[bytes], None] | None = None,
-        check_pin: Callable[[str], bool] | None = None,
+        check_pin: Callable[[str], bool | None] | None = None,
     ) -> None:
         self.call_sid = call_sid
         self.clock = clock or CallClock()
@@ -312,13 +313,17 @@ class Bridge:
         self._keeping.tool_run(run, result, started_ms)
         self.put(ev.ToolConfirmed(command.tool_call_id, name, result.output, at_ms=self.clock()))
 
+    def _drop_tool(self, command: do.DropTool) -> None:
+        self._to_confirm.pop(command.tool_call_id, None)
+        self._toolbox.drop(command.tool_call_id)
+
     def _pin(self, command: do.CheckPin) -> None:
-        granted = False
+        granted: bool | None = None
         try:
-            if self._check_pin is not None and self._check_pin(command.digits):
+            granted = self._check_pin is not None and self._check_pin(command.digits)
+            if granted:
                 # Before the call knows: whatever it asks for then is the owner's.
                 self._toolbox.raise_to_owner()
-                granted = True
         finally:
             self.put(ev.PinChecked(granted, at_ms=self.clock()))
 
@@ -367,6 +372,7 @@ _CARRY_OUT: dict[type[do.Command], Callable[[Bridge, Any], None]] = {
     do.CloseModel: Bridge._close_model,
     do.RunTool: Bridge._run_tool,
     do.ConfirmTool: Bridge._confirm_tool,
+    do.DropTool: Bridge._drop_tool,
     do.CheckPin: Bridge._check,
     do.StartTimer: Bridge._start_timer,
     do.StopTimer: Bridge._stop_timer,

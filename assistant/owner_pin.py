@@ -28,10 +28,10 @@ class OwnerPin:
         self._store = store
         self._in_pool = in_pool
 
-    def is_right(self, call_sid: str, digits: str) -> bool:
+    def is_right(self, call_sid: str, digits: str) -> bool | None:
         """Whether these are the PIN, with a try of this call and of this day used for it. Never raises.
 
-        What is too short for any PIN is wrong, and costs no try.
+        None: they could not be compared just now. What is too short for any PIN is wrong, and costs no try.
         """
         if len(digits) < pins.SHORTEST:
             return False
@@ -41,7 +41,7 @@ class OwnerPin:
             right = kept is not None and self._in_pool(_matches, kept, digits)
         except AssistantError as error:
             log.warning("%s: the PIN was not compared: %s", call_sid, error)
-            return False
+            return None
         log.info("%s: a PIN was typed: %s", call_sid, "right" if right else "wrong, or no try was left")
         if right:
             self._store.put(pins.forgive, call_sid, now)

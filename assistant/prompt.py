@@ -30,6 +30,7 @@ TIME_UP_ASK = (
 )
 PIN_RIGHT_ASK = 'The owner\'s PIN was right: "Welcome. What can I do for you?"'
 PIN_WRONG_ASK = 'Say exactly this and nothing else: "I\'m sorry, that was not right."'
+PIN_UNCHECKED_ASK = 'Say exactly this and nothing else: "I\'m sorry, I could not check that just now."'
 FAREWELL_ASK = 'The call ends now. Take leave in one sentence: "Thank you for calling. Goodbye."'
 
 _MOST_NAME = 60
@@ -152,11 +153,12 @@ def _calendar(owner: str, trust: str, tools: Collection[str], local: datetime) -
     )
     return (
         "For an appointment, ask find_free_times before you name any time, and offer two or three of its "
-        f"suggestions; never make up a time, and tell nobody what {owner} does otherwise but {owner}, when the "
-        "caller's level is owner. Repeat weekday, date and time, and the caller's name, have them confirmed, then call add_event and say what it "
-        "answers: a request is no appointment yet. If the calendar cannot be seen, say so, and take a "
-        "message with the wished time. Give tools dates as YYYY-MM-DD and times as HH:MM of the 24-hour "
-        f"clock, in the time zone above, without an offset. The coming days: {days}.{owners}"
+        f"suggestions; never make up a time, and tell nobody what {owner} does otherwise but {owner}, when "
+        "the caller's level is owner. Repeat weekday, date and time, and the caller's name, have them "
+        "confirmed, then call add_event and say what it answers: a request is no appointment yet. If the "
+        "calendar cannot be seen, say so, and take a message with the wished time. Give tools dates as "
+        "YYYY-MM-DD and times as HH:MM of the 24-hour clock, in the time zone above, without an offset. "
+        f"The coming days: {days}.{owners}"
     )
 
 

@@ -26,11 +26,14 @@ from assistant.store import calls, export
 from assistant.store.recordings import CallRecorder
 from assistant.store.schema import as_time
 from assistant.store.writer import Store
-from assistant.tools.toolbox import Arguments, Tool, Toolbox, ToolContext, ToolResult
+from assistant.tools.toolbox import ONE_AT_A_TIME, Arguments, Tool, Toolbox, ToolContext, ToolResult
 
 SID = "CA" + "1" * 32
 PLAN = CallPlan(opening="Hello.")
-PIN_PLAN = CallPlan(opening="Hello.", keypad_pin=True, pin_right_ask="Right.", pin_wrong_ask="Wrong.")
+PIN_PLAN = CallPlan(
+    opening="Hello.", keypad_pin=True, pin_right_ask="Right.", pin_wrong_ask="Wrong.",
+    pin_unchecked_ask="Later.",
+)  # fmt: skip
 
 
 class Phone:
@@ -368,6 +371,18 @@ def test_a_wrong_pin_changes_nothing(house, check_pin):
     here.over()
 
 
+def test_a_pin_that_could_not_be_compared_is_not_called_wrong(house):
+    here = house(reply(1, "Hello."), reply(2, "No."), plan=PIN_PLAN, check_pin=lambda digits: None)
+    here.until(lambda: here.phone.played)
+    here.press("123456#")
+    here.until(lambda: here.sent(do.CreateReply)[1:])
+
+    assert here.sent(do.CreateReply)[1].ask == "Later."
+    assert here.toolbox.trust == "stranger"
+    here.hear(hung_up)
+    here.over()
+
+
 def test_digits_are_compared_beside_the_call(house):
     go_on = threading.Event()
     here = house(reply(1, "Hello."), plan=PIN_PLAN, check_pin=lambda digits: go_on.wait(10))
@@ -404,7 +419,7 @@ def test_what_a_key_confirms_is_run_once_kept_and_told(house):
     )  # fmt: skip
     here.until(lambda: here.sent(do.AnswerTool))
     assert ran == []
-    here.press("11")
+    here.press("1")
     here.until(lambda: here.sent(do.ReportTool))
     here.hear(hung_up)
     call = here.over()
@@ -427,3 +442,36 @@ def test_what_was_confirmed_is_done_and_kept_though_the_caller_hangs_up(house):
 
     assert len(here.over()["tool_runs"]) == 2
     assert ran == ["owner tc_1"]
+
+
+def test_of_two_that_want_a_key_at_once_one_is_told_that_it_cannot(house):
+    both = [ev.ToolCall(f"tc_{number}", "cancel_event", "{}") for number in (1, 2)]
+    here = house(reply(1, "Hello.", *both), tools=[CANCEL], trust="owner")
+    here.until(lambda: len(here.sent(do.AnswerTool)) == 2)
+    answers = {answer.tool_call_id: answer.output for answer in here.sent(do.AnswerTool)}
+    waits, refused = sorted(answers, key=lambda tool_call_id: not answers[tool_call_id]["ok"])
+    here.press("1")
+    here.hear(hung_up)
+    call = here.over()
+
+    assert answers[waits] == {"ok": True, "waits_for_key": "1"}
+    assert (answers[refused]["error"], answers[refused]["message"]) == ("not_available", ONE_AT_A_TIME)
+    assert ran == [f"owner {waits}"]
+    assert len(call["tool_runs"]) == 3
+
+
+def test_what_was_dropped_leaves_the_key_to_the_next(house):
+    here = house(
+        reply(1, "Hello.", ev.ToolCall("tc_1", "cancel_event", "{}")), reply(2, "Press 1 to cancel lunch."),
+        reply(3, "Dinner?", ev.ToolCall("tc_2", "cancel_event", "{}")), tools=[CANCEL], trust="owner",
+        plan=PIN_PLAN,
+    )  # fmt: skip
+    here.until(lambda: here.sent(do.CreateReply)[1:])
+    here.press("2#")
+    here.until(lambda: here.sent(do.AnswerTool)[1:])
+    here.hear(lambda at_ms: ev.CallerPressed("1", at_ms=at_ms + 1_000))  # not in one breath with the others
+    here.hear(hung_up)
+    here.over()
+
+    assert [answer.output["ok"] for answer in here.sent(do.AnswerTool)] == [True, True]
+    assert ran == ["owner tc_2"]

@@ -38,7 +38,7 @@ def tries(store: Store) -> int:
 
 
 def test_the_right_digits_are_the_owners(store: Store):
-    assert OwnerPin(store).is_right("CA1", PIN) @@
+    assert OwnerPin(store).is_right("CA1", PIN) is True
     assert tries(store) == 0
 
 
@@ -46,14 +46,14 @@ def test_the_right_digits_are_the_owners(store: Store):
     "digits", [WRONG, PIN + "0", " " + PIN, PIN + "#", "０" * 6, pytest.param(HASH, id="the hash itself")]
 )
 def test_any_others_are_not(store: Store, digits: str):
-    assert OwnerPin(store).is_right("CA1", digits) @@
+    assert OwnerPin(store).is_right("CA1", digits) is False
     assert tries(store) == 1
 
 
 @pytest.mark.parametrize("digits", ["", "7", PIN[:-1]])
 def test_what_is_too_short_for_any_pin_costs_no_try(store: Store, digits: str):
     """Somebody has pressed a key by accident."""
-    assert OwnerPin(store).is_right("CA1", digits) @@
+    assert OwnerPin(store).is_right("CA1", digits) is False
     assert tries(store) == 0
 
 
@@ -66,7 +66,7 @@ def test_without_a_pin_nobody_is_the_owner(store: Store):
 def test_what_is_kept_may_be_no_hash_at_all(store: Store):
     store.write(pins.set_pin_hash, PIN)
 
-    assert OwnerPin(store).is_right("CA1", PIN) @@
+    assert OwnerPin(store).is_right("CA1", PIN) is False
 
 
 def test_a_call_has_three_tries(store: Store):

@@ -174,6 +174,13 @@ class ConfirmTool(Command):
 
 
 @dataclass(frozen=True, slots=True)
+class DropTool(Command):
+    """The key that a tool asked for will not come: it is not to be done."""
+
+    tool_call_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class CheckPin(Command):
     """Compare what the caller typed with the owner's PIN, beside the call. Comes back as PinChecked."""
 

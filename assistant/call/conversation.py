@@ -137,7 +137,7 @@ class Conversation:
 
         Why it was decided to end the call stays the reason, not what followed from it.
         """
-        said = self.take_note()
+        said = [*self.keypad.line_over(), *self.take_note()]
         decided = self.ending.because if self.ending.hanging_up else None
         return said + self.parting.leave(decided or because, code, reason, self.floor.now_ms)
 
@@ -282,8 +282,7 @@ class Conversation:
         if event.then is None:
             return []
         if isinstance(event.then, ev.ThenConfirm):
-            self.keypad.ask_for(event.then.key, event.tool_call_id)
-            return []
+            return self.keypad.ask_for(event.then.key, event.tool_call_id)
         if run.overtaken and isinstance(event.then, ev.ThenHangUp):
             return [WENT_ON] if self.session.ready else []
         return self.ending.wish(event.then, spoke=run.spoke, at_ms=self.floor.now_ms)

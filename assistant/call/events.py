@@ -264,9 +264,12 @@ class ToolConfirmed(Event):
 
 @dataclass(frozen=True, slots=True)
 class PinChecked(Event):
-    """What was typed has been compared. `granted`: the caller is the owner, and their tools are theirs."""
+    """What was typed has been compared. `granted`: the caller is the owner, and their tools are theirs.
 
-    granted: bool
+    None: it could not be compared just now, so nobody knows.
+    """
+
+    granted: bool | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,8 @@ class Floor:
     """Whose turn it is on one call.
 
     now_ms: the time of the event that happens now. caller_speaking: the caller has the floor. caller_types:
-    and has it too while they type a PIN. reply_seen_ms: the last sign of life of a reply that is due.
+    and has it too while they type a PIN, or a key that may be a yes. reply_seen_ms: the last sign of life of
+    a reply that is due.
     """
 
     def __init__(self, replies: Replies, tools: ToolRuns, ending: Ending, session: Session) -> None:

@@ -8,7 +8,8 @@ The path of a call through this machine:
     SpeechStarted              -> barge-in: clear, and tell the model what was heard
     SpeechStopped              -> the model answers by itself; its answer is due
     ReplyDone with tool calls  -> tools run beside the call; the batch is answered by one response
-    CallerPressed              -> told to the model; or the owner's PIN, or the yes a tool has asked for
+    CallerPressed              -> told to the model; or, on a call that shows the owner's number, only ever
+                                  the PIN; or, if it stays alone, the yes a tool has asked for
     end_call, silence, limit   -> a goodbye, heard to its end, then the hang-up
     ModelLost                  -> one reconnect with the conversation so far, or else the fallback:
                                   the phone's socket is closed and the caller comes to the tone
@@ -17,9 +18,9 @@ The path of a call through this machine:
 It owns no socket, thread or clock. Here are the line and the end; what the model's side says is for
 `conversation`. Of the parts that both share, `floor` knows whose turn it is, `replies` who may ask the model
 to speak, `voice` what was heard, `transcript` who said what, `tools` which tools run, `keypad` what a key
-means and `pin` what nobody may hear of it, `ending` how we say goodbye, `session` what a new model session
-must be told, `opening` what is said first, `notice` what may not be cut off, and `parting` what comes after
-the caller is gone.
+means, `pin` what nobody may hear of it, `consent` which tool waits for one, `ending` how we say goodbye,
+`session` what a new model session must be told, `opening` what is said first, `notice` what may not be cut
+off, and `parting` what comes after the caller is gone.
 """
 
 from __future__ import annotations
@@ -114,10 +115,8 @@ class Call:
 
     def _timer_fired(self, event: ev.TimerFired) -> list[Command]:
         match event.timer:
-            case "keys":
-                return self._keypad.keys_complete()
-            case "pin":
-                return self._keypad.pin_over()
+            case "keys" | "pin" | "yes" | "asked":
+                return self._keypad.timer_fired(event.timer)
             case "limit":
                 return self._conversation.time_up()
             case "wish":
@@ -139,7 +138,7 @@ class Call:
         return self._conversation.leave("assistant_ended", 1000, "could not hang up")
 
     def _caller_gone(self, event: ev.CallerGone) -> list[Command]:
-        said = self._conversation.take_note()
+        said = [*self._keypad.line_over(), *self._conversation.take_note()]
         because = self._ending.decided or ("caller_hung_up" if event.hung_up else "line_lost")
         left = self._parting.caller_left(because, self._floor.now_ms)
         return [*said, *left, *self._conversation.wait_for_words()]

@@ -5,8 +5,9 @@ until a moment after the last the caller's sound is silence to everybody; and th
 to be compared, and are shown to nobody.
 
 A caller may type on while one PIN is being compared: they have noticed a slip, or think that nothing happens.
-Those keys are gathered too and compared next, if that is still wanted then. Thrown away they would leave half
-a PIN behind, which costs a try; as ordinary keys the model would be told them.
+Those keys are gathered too and compared next, if that is still wanted then: thrown away they would leave half
+a PIN behind, which costs a try. And they may type it once more when it was right: then it is silenced as
+before, and passed over.
 """
 
 from __future__ import annotations
@@ -16,8 +17,8 @@ from assistant.call.events import CallerAudio
 
 MOST_DIGITS = 8
 TYPING_MS = 5_000  # without a key for so long, the entry is over
+AFTER_MS = 2_000  # the same where nothing is compared any more: nobody hears the caller meanwhile
 TONE_MS = 300  # the last key sounds on
-LATE_MS = 2_000  # a `#` that comes so soon after the end belongs to it
 LETTERS = "ABCD"  # keys that telephones do not have
 
 
@@ -36,11 +37,6 @@ class PinEntry:
         self._digits = ""
         self._next = ""  # complete, and to be compared when that is over
         self._hushed_until_ms = 0
-        self._late_until_ms = 0
-
-    def takes(self, key: str, at_ms: int) -> bool:
-        """Is this key a part of a PIN, and not for the model?"""
-        return self.wanted or self.open or (key == "#" and at_ms < self._late_until_ms)
 
     def press(self, key: str) -> None:
         """One more key; the first opens the entry."""
@@ -55,14 +51,18 @@ class PinEntry:
         """No PIN is longer."""
         return len(self._digits) >= MOST_DIGITS
 
-    def close(self, at_ms: int, *, compare: bool, late: bool) -> str:
+    @property
+    def pause_ms(self) -> int:
+        """The entry is over so long after its last key."""
+        return TYPING_MS if self.wanted else AFTER_MS
+
+    def close(self, at_ms: int, *, compare: bool) -> str:
         """It is over. Returns the digits that are to be compared now, if there are any.
 
-        compare: False when it is too late for that. late: the caller may not know it, and press `#` yet.
+        compare: False when it is too late for that, or they were no PIN.
         """
         digits, self._digits, self.open = self._digits, "", False
         self._hushed_until_ms = at_ms + TONE_MS
-        self._late_until_ms = at_ms + LATE_MS if late else 0
         if not (self.wanted and compare):
             return ""
         if self.comparing:
@@ -71,7 +71,7 @@ class PinEntry:
         self.comparing = bool(digits)
         return digits
 
-    def compared(self, *, granted: bool) -> str:
+    def compared(self, *, granted: bool | None) -> str:
         """The answer is here. Returns what is to be compared next, if anything is."""
         self.wanted = not granted
         digits, self._next = self._next if self.wanted else "", ""

@@ -13,7 +13,7 @@ class CallPlan:
     empty when there is none. keep_opening: it is to be kept from this one. disclosure: "" when none has to
     be heard before the recording begins. notice_ends_ms: where in the kept sound it ends; 0: by the share of
     its letters. transcribes: the model's side puts the caller's words into text. keypad_pin: the caller shows
-    the owner's number, so keys are a PIN until the right one was typed.
+    the owner's number, so keys are a PIN, and no key is told to the model.
     """
 
     opening: str = ""
@@ -31,3 +31,4 @@ class CallPlan:
     farewell_ask: str = "Say goodbye."
     pin_right_ask: str = "Say that you know the caller now, and ask what you can do."
     pin_wrong_ask: str = "Say that what the caller typed was not right."
+    pin_unchecked_ask: str = "Say that what the caller typed could not be checked just now."

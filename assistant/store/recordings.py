@@ -1,8 +1,9 @@
 """The call's recording: both sides, as they were heard, written while the call runs.
 
 Two lanes, caller and assistant, aligned on the stream's clock. Sound arrives in order within a lane,
-but the assistant's only once it is known to have been played, so the last half second is held back
-before a stretch of both lanes is written. What comes later than that goes on where its lane ends.
+but the assistant's only once it is known to have been played, so the last second is held back
+before a stretch of both lanes is written. What comes later than that goes on where its lane ends; and what
+turns out to be for nobody within that second, the tone of a key, is never written.
 
 The file is a plain WAV (16 bit, 8 kHz, left caller, right assistant) whose header is right after every
 write, so that a crash leaves a recording and not a riddle. Writing happens in a thread beside the call
@@ -30,7 +31,7 @@ DIRECTORY = "recordings"  # below INSTANCE_PATH
 RATE_HZ = 8000
 FRAME_BYTES = 4  # two channels of 16 bits
 HEADER_BYTES = 44
-HOLD_BACK_MS = 500
+HOLD_BACK_MS = 1000
 CHUNK_MS = 1000
 SLACK_BYTES = 60 * BYTES_PER_MS  # jitter; a real gap is longer and becomes silence
 LONGEST_MS = 4 * 3600 * 1000  # no call is longer: a later time is a mistake, and not filled with silence
@@ -67,7 +68,7 @@ class Lanes:
         self._latest = max(self._latest, self._taken + len(sound))
 
     def take(self, *, everything: bool = False) -> tuple[bytes, bytes]:
-        """The next stretch of (caller, assistant), equally long; all but the last half second."""
+        """The next stretch of (caller, assistant), equally long; all but the last second."""
         end = self._latest - (0 if everything else HOLD_BACK_MS * BYTES_PER_MS)
         length = end - self._taken
         if length < (1 if everything else CHUNK_MS * BYTES_PER_MS):

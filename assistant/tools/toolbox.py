@@ -41,6 +41,7 @@ Within = Callable[[float], AbstractContextManager[Any]]
 
 TIME_LIMIT_S = 4.0  # of every tool, everything included: longer silence is taken for a lost line
 CALENDAR_S = 3.4  # of that, for the calendar itself: then there is still time to keep the wish
+ONE_AT_A_TIME = "Another tool waits for a key: one at a time. That key confirms it, any other drops it."
 # The codes that mean: the dispatcher did not run it, whatever else was right.
 NOT_RUN = frozenset({"unknown_tool", "not_allowed", "bad_arguments", "bad_time", "bad_duration", "too_many"})
 
@@ -207,6 +208,9 @@ class Toolbox:
             result = self._run(tool, tool.run, arguments, tool_call_id)
             if isinstance(result.then, ThenConfirm):
                 self._unconfirmed[tool_call_id] = (tool, arguments)
+                if next(iter(self._unconfirmed)) != tool_call_id:  # looked at afterwards: two may ask at once
+                    self.drop(tool_call_id)
+                    result = refusal("not_available", ONE_AT_A_TIME)
         return self._told(result, tool, arguments or {})
 
     def confirm(self, tool_call_id: str) -> ToolResult:
@@ -219,6 +223,10 @@ class Toolbox:
         else:
             result = self._run(tool, tool.confirmed, arguments, tool_call_id)
         return self._told(result, tool, arguments)
+
+    def drop(self, tool_call_id: str) -> None:
+        """The key that this run asked for will not come."""
+        self._unconfirmed.pop(tool_call_id, None)
 
     def _told(self, result: ToolResult, tool: Tool[Any] | None, arguments: dict[str, Any]) -> ToolResult:
         """The result with its arguments; what was refused gets a line in the log, without words."""

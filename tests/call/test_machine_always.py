@@ -49,8 +49,17 @@ TYPING = st.one_of(
     HAPPENINGS,
     st.tuples(st.just("press"), st.sampled_from("0123456789*#A")),
     st.tuples(st.just("press"), st.sampled_from(["123456#", "12345678", "1234567", "9*#"])),
-    st.tuples(st.just("wait"), st.sampled_from([100, 4_900, 5_400])),
-    st.tuples(st.sampled_from(["right", "wrong"]), st.just(0)),
+    st.tuples(st.just("press"), st.sampled_from(["1", "1", "11", "135790#"])),
+    st.tuples(st.just("wait"), st.sampled_from([100, 880, 1_000, 4_900, 5_400])),
+    st.tuples(st.sampled_from(["right", "right", "wrong", "unchecked"]), st.just(0)),
+)
+# And when something waits for a key: a fifth of it is all the rest.
+ANSWERING = st.one_of(
+    st.tuples(st.just("question"), numbers),
+    st.tuples(st.just("yes"), numbers),
+    st.tuples(st.just("wait"), st.sampled_from([300, 980, 1_000, 2_500])),
+    st.tuples(st.just("press"), st.sampled_from(["1", "11", "2", "1#", "135790#"])),
+    TYPING.map(tuple),
 )
 
 
@@ -115,8 +124,17 @@ def happen_elsewhere(line: Line, what: str, number: Any) -> None:
             line.tell(ev.CallerPressed, str(number))
         case "press":
             line.presses(number, every_ms=120)
-        case "right" | "wrong":
-            line.tell(ev.PinChecked, what == "right")
+        case "level":
+            line.presses("123456#", every_ms=120)
+            line.tell(ev.PinChecked, True)
+        case "yes":
+            line.wait(900)
+            line.presses("1", every_ms=[300, 980, 1_000, 1_500][number])
+        case "right" | "wrong" | "unchecked":
+            line.tell(ev.PinChecked, None if what == "unchecked" else what == "right")
+        case "question":
+            line.reply(f"q{number}", tools=[ev.ToolCall(call, "cancel_event", "{}")])
+            line.tell(ev.ToolFinished, call, {"ok": True}, ev.ThenConfirm())
         case "asks for key":
             line.tell(ev.ToolFinished, call, {"ok": True}, ev.ThenConfirm(str(number)))
         case "confirmed":
@@ -143,7 +161,8 @@ def check(line: Line) -> None:
     assert all(count == 1 for count in Counter(line.done(do.RunTool)).values())
     assert max(counts[do.HangUp], counts[do.ConnectModel], counts[do.ClosePhone]) <= 1
     assert counts[do.NoteFirstSound] <= 1
-    assert all(count == 1 for count in Counter(line.done(do.ConfirmTool)).values())
+    settled = Counter(one.tool_call_id for kind in (do.ConfirmTool, do.DropTool) for one in line.done(kind))
+    assert all(count == 1 for count in settled.values())
     reported = sum(report.confirmed for report in line.done(do.ReportTool))
     assert reported <= counts[do.ConfirmTool]
     heard_ms = sum(len(part.payload) for part in line.done(do.RecordHeard)) / 8
@@ -212,32 +231,57 @@ class Owner(Watched):
         self.entries: list[str] = []  # the digits of those that are closed
         self.ordinary: list[str] = []  # keys that are the model's to know
         self.comparing = self.granted = False
+        self.pressed: list[tuple[int, str]] = []  # all keys, with their times
+        self.asked: dict[str, str] = {}  # the key that was asked for, by tool call
         self._pause_ends_ms = 0.0
 
     def _handle(self, event: ev.Event) -> list[do.Command]:
         if self.typing and self.now_ms >= self._pause_ends_ms:
             self._close(self._pause_ends_ms)
         was_comparing, owner = self.comparing, self.granted
+        nobody = self.gone or self.call.ended
         commands = super()._handle(event)
         match event:
-            case ev.CallerPressed(key) if not any(isinstance(did, do.ConfirmTool) for did in commands):
+            case ev.CallerPressed(key):
+                hushed = any(isinstance(did, do.SilenceRecording) for did in commands)
+                assert hushed == (self._is_of_a_pin(key) and not self.typing and not nobody)
                 self._press(key)
             case ev.PinChecked(granted):
-                self.granted |= granted and was_comparing
+                self.granted |= bool(granted) and was_comparing
                 self.comparing = False
+            case ev.ToolFinished(tool_call_id, _, ev.ThenConfirm(key)):
+                self.asked.setdefault(tool_call_id, key)
         for command in commands:
             self._look_at(command, owner)
+            if isinstance(command, do.ConfirmTool):
+                self._look_at_yes(command, over=self.gone)
         return commands
 
+    def _is_of_a_pin(self, key: str) -> bool:
+        return self.plan.keypad_pin and key not in "ABCD"
+
     def _press(self, key: str) -> None:
-        if self.plan.keypad_pin and (self.typing or not self.granted):
-            if key not in "ABCD":
-                self._type(key)
-        else:
+        if self._is_of_a_pin(key):
+            self._type(key)
+        elif not self.plan.keypad_pin:
             self.ordinary.append(key)
+        else:
+            return
+        self.pressed.append((int(self.now_ms), key))
+
+    def _look_at_yes(self, command: do.ConfirmTool, *, over: bool) -> None:
+        """The key that was asked for, and no other for a second before and after it."""
+        at_ms, key = self.pressed[-1]
+        assert key == self.asked[command.tool_call_id]
+        assert over or self.now_ms >= at_ms + 1_000
+        assert all(other_ms <= at_ms - 1_000 for other_ms, _ in self.pressed[:-1])
+        if self.plan.keypad_pin:
+            self.typing, self.typed, self.quiet_until_ms = False, "", self.now_ms + 300
+        else:
+            self.ordinary.pop()
 
     def _type(self, key: str) -> None:
-        self.typing, self._pause_ends_ms = True, self.now_ms + 5_000
+        self.typing, self._pause_ends_ms = True, self.now_ms + (2_000 if self.granted else 5_000)
         self.typed = "" if key == "*" else self.typed + key.strip("#")
         if key == "#" or len(self.typed) == 8:
             self._close(self.now_ms)
@@ -249,15 +293,19 @@ class Owner(Watched):
     def _look_at(self, command: do.Command, owner: bool) -> None:
         match command:
             case do.CheckPin(digits):
+                assert self.plan.keypad_pin
+                assert not self.granted
                 assert not self.comparing
                 assert digits in [*self.entries, self.typed]
                 self.comparing = True
             case do.HearCaller(payload) | do.RecordCaller(payload):
                 assert TONES not in payload
+            case do.TellModel(text) | do.CreateReply(ask=text) if self.plan.keypad_pin:
+                assert not set(text) & set("0123456789*#"), "a key is told"
             case do.TellModel(text) if "keypad: " in text:
                 told = text.partition("keypad: ")[2].split()
                 known = iter(self.ordinary)
-                assert all(key in known for key in told), "the model is told a key of a PIN"
+                assert all(key in known for key in told), "the model is told what was not pressed, or a yes"
                 self.ordinary = list(known)
             case do.DeclareTools():
                 assert owner or self.granted
@@ -274,10 +322,16 @@ def test_whatever_happens(plan, happenings):
     whatever_happens(plan, happenings)
 
 
+@settings(max_examples=600, deadline=None)
+@given(st.sampled_from([PLANS[-1], PLANS[-1], PLANS[0]]), st.lists(TYPING, max_size=40))
+def test_whatever_happens_to_a_caller_who_types(plan, happenings):
+    whatever_happens(plan, happenings)
+
+
 @settings(max_examples=400, deadline=None)
-@given(st.lists(TYPING, max_size=40))
-def test_whatever_happens_to_an_owner_who_types(happenings):
-    whatever_happens(PLANS[-1], happenings)
+@given(st.sampled_from([PLANS[-1], PLANS[0]]), st.lists(ANSWERING, min_size=8, max_size=30))
+def test_whatever_happens_while_something_waits_for_a_key(plan, happenings):
+    whatever_happens(plan, [("level", 0), *happenings])
 
 
 def whatever_happens(plan: CallPlan, happenings: list[tuple[str, Any]]) -> None:
@@ -296,6 +350,9 @@ def whatever_happens(plan: CallPlan, happenings: list[tuple[str, Any]]) -> None:
             "press",
             "right",
             "wrong",
+            "unchecked",
+            "level",
+            "yes",
             "asks for key",
             "confirmed",
             "lost",

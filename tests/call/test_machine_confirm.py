@@ -128,7 +128,7 @@ def test_another_key_is_a_no(line):
     assert confirmed(line) == []
     assert dropped(line) == ["tc_1"]
     assert len(line.done(do.TellModel)) == 1
-    assert len(line.done(do.CreateReply)) == 3  # to the welcome, to the tool, and to that
+    assert len(line.done(do.CreateReply)) == 2  # to the tool, and to that
 
 
 @pytest.mark.parametrize("every_ms", [100, 900])
@@ -154,7 +154,8 @@ def test_the_owner_who_types_the_pin_once_more_confirms_nothing(owner):
     wants_a_key(owner)
     owner.forget()
     owner.caller_sounds = b"\x2b"
-    owner.presses("135790#", every_ms=800)
+    owner.presses("135790", every_ms=800)
+    owner.presses("#", every_ms=300)
 
     assert confirmed(owner) == []
     assert owner.done(do.CheckPin) == []

