@@ -232,6 +232,7 @@ class Owner(Watched):
         self.ordinary: list[str] = []  # keys that are the model's to know
         self.comparing = self.granted = False
         self.pressed: list[tuple[int, str]] = []  # all keys, with their times
+        self.running: set[str] = set()  # tools that have been called and have not answered
         self.asked: dict[str, str] = {}  # the key that was asked for, by tool call
         self._pause_ends_ms = 0.0
 
@@ -249,9 +250,13 @@ class Owner(Watched):
             case ev.PinChecked(granted):
                 self.granted |= bool(granted) and was_comparing
                 self.comparing = False
-            case ev.ToolFinished(tool_call_id, _, ev.ThenConfirm(key)):
-                self.asked.setdefault(tool_call_id, key)
+            case ev.ToolFinished(tool_call_id, _, then) if tool_call_id in self.running:
+                self.running.discard(tool_call_id)  # an answer of a tool that nobody called asks for nothing
+                if isinstance(then, ev.ThenConfirm):
+                    self.asked[tool_call_id] = then.key
         for command in commands:
+            if isinstance(command, do.RunTool):
+                self.running.add(command.tool_call_id)
             self._look_at(command, owner)
             if isinstance(command, do.ConfirmTool):
                 self._look_at_yes(command, over=self.gone)
