@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, ParamSpec, TypeVar, cast
 
 import click
 import orjson
+from argon2 import PasswordHasher
 from flask import Flask, current_app
 from flask.cli import run_command, with_appcontext
 
@@ -165,8 +166,6 @@ def pin() -> None:
 
 
 def _hashed(secret: str) -> str:
-    from argon2 import PasswordHasher  # 4 MiB that only these commands and the login need
-
     return PasswordHasher().hash(secret)
 
 

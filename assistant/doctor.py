@@ -20,10 +20,10 @@ from assistant.calendars.google.failures import ENABLE, LINK_AGAIN, TICK, passes
 from assistant.config import Settings
 from assistant.errors import AssistantError, CalendarUnavailable, LinkError, Why
 from assistant.store import Store, pins, preferences
+from assistant.tools.toolbox import CALENDAR_S
 
 State = Literal["green", "amber", "red"]
 
-CALENDAR_S = 4.0  # as long as a tool has for it during a call
 RECENTLY = timedelta(days=1)  # what answered since then, and does not now, will answer again
 LINK_PAGE = "/calendar/link"
 UPLOAD = "Upload the client secret: {page}"

@@ -12,6 +12,9 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
+from argon2 import PasswordHasher
+from argon2.exceptions import InvalidHashError, VerificationError
+
 from assistant.errors import AssistantError
 from assistant.store import calls, pins
 from assistant.store.writer import Store, directly
@@ -50,9 +53,6 @@ class OwnerPin:
 
 
 def _matches(kept: str, digits: str) -> bool:
-    from argon2 import PasswordHasher  # 4 MiB that most calls do not need
-    from argon2.exceptions import InvalidHashError, VerificationError
-
     try:
         return PasswordHasher().verify(kept, digits)
     except (VerificationError, InvalidHashError):

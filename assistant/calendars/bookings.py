@@ -38,7 +38,7 @@ from assistant.trust import Trust
 LOCK_S = 1.0
 SETTLE_S = 1.0  # for writing down what has been done: the lock is held meanwhile
 AT_LEAST_S = 0.2  # of that, also when the deadline is over: it has been done
-LATELY = timedelta(days=400)
+LATELY = timedelta(days=400)  # how far back callers hear of what was booked from their number
 
 How = Literal["requested", "tentative", "confirmed"]
 WAITING = ("requested", "proposed")

@@ -24,6 +24,7 @@ from assistant.errors import (
 from assistant.store import appointments, preferences
 from assistant.store.appointments import Booking
 
+MOST_ASKED = 3  # appointments that are looked for one by one when a week is looked at
 MADE_DAYS = 90  # how far back the page shows what was booked
 
 
@@ -42,8 +43,16 @@ class Diary(Bookings):
         return found
 
     def _put_right(self, there: dict[str, Event], span: Span, deadline: Deadline) -> None:
-        for booking in self._store.read(appointments.in_google, span.start, span.end, list(there)):
-            event = there.get(booking.event_id) or self.event(booking.event_id, deadline)
+        asked = 0
+        for booking in self._store.read(
+            appointments.in_google, span.start, span.end, list(there), linked_now=True
+        ):
+            event = there.get(booking.event_id)
+            if event is None and asked < MOST_ASKED:  # each is a question of its own, and somebody waits
+                asked += 1
+                event = self.event(booking.event_id, deadline)
+            elif event is None:
+                continue
             if event is None:
                 self._settle(booking, "cancelled", deadline)
             elif event.span != span_of(booking):
@@ -88,11 +97,21 @@ class Diary(Bookings):
             self._settle(before, "requested", deadline, calendar="")
 
     def decline(self, booking_id: int) -> Booking:
-        """Say no to a request: its time is free again."""
+        """Say no to a request: its time is free again.
+
+        Also to what may be in a calendar that cannot be looked at any more: the owner has to look there.
+        """
         deadline = Deadline(PAGE_S)
         with self._alone(deadline):
             booking = self._found(booking_id)
-            return self._settle(booking, "declined", deadline) if booking.status in WAITING else booking
+            lost = booking.status == "unsure" and not self._is_linked(booking)
+            if booking.status not in WAITING and not lost:
+                return booking
+            return self._settle(booking, "declined", deadline)
+
+    def _is_linked(self, booking: Booking) -> bool:
+        """Whether the calendar it was sent to can be looked at."""
+        return booking.calendar in [calendar.kind for calendar in self.calendars()]
 
     def propose(
         self, booking_id: int, start: datetime, length: timedelta | None = None, *, anyway: bool = False
@@ -126,7 +145,7 @@ class Diary(Bookings):
             booking = self._found(booking_id)
             if booking.status != "unsure":
                 return booking
-            if booking.calendar not in [calendar.kind for calendar in self.calendars()]:
+            if not self._is_linked(booking):
                 raise CalendarUnavailable(
                     "It was sent to Google Calendar, which is not linked now.", "refused"
                 )
@@ -135,10 +154,16 @@ class Diary(Bookings):
             return self._settle(booking, "requested", deadline, calendar="")
 
     def check_all(self) -> None:
-        """Look for everything of which nobody knows. Raises CalendarUnavailable and the rest."""
+        """Look for everything of which nobody knows. Raises the last CalendarError, after all of it."""
+        failed: CalendarError | None = None
         for booking in self.requests():
-            if booking.status == "unsure":
-                self.check(booking.id)
+            if booking.status == "unsure" and self._is_linked(booking):
+                try:
+                    self.check(booking.id)
+                except CalendarError as error:
+                    failed = error
+        if failed is not None:
+            raise failed
 
     def add(self, title: str, span: Span, *, all_day: bool = False) -> Event:
         """The owner's own appointment, from the page."""

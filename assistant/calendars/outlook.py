@@ -120,7 +120,7 @@ class Outlook:
         return Offer(free, slots.starts(free, length, rules.zone), length, rules.zone)
 
     def near(self, trust: Trust, span: Span, deadline: Deadline, without: str | None = None) -> Offer:
-        """What is free around a wished time: there, and in the days after it."""
+        """What is free around a wished time: from the day before it on, and never before today."""
         zone = self.rules(trust)[1].zone
         day = span.start.astimezone(zone).date()
         today = self._now().astimezone(zone).date()

@@ -162,7 +162,7 @@ def _without(spans: Iterable[Span], busy: list[Span]) -> Iterator[Span]:
 def rounded(
     spans: Iterable[Span], zone: ZoneInfo, *, length: timedelta, step: timedelta = HALF_HOUR
 ) -> list[Span]:
-    """Drawn in to the half hours of the local clock; what is then shorter than `length` is dropped."""
+    """Drawn in to whole steps of the local clock; what is then shorter than `length` is dropped."""
     inner = (Span(_up(start, zone, step), _down(end, zone, step)) for start, end in spans)
     return [span for span in inner if span.end - span.start >= length]
 

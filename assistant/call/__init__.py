@@ -5,7 +5,8 @@ machine.py                 the call: the line, the end
 conversation.py            the call: what the model's side says
 floor.py                   whose turn it is
 plan.py                    what is settled before it begins
-keypad.py, pin.py          keys for the model, the owner's PIN, a yes that needs a hand
+keypad.py                  what a key means, and who is told
+pin.py, consent.py         the owner's PIN; a key that is a yes
 voice.py, playback.py      what is said to the caller, and how much of it was heard
 opening.py, words.py       what is said first, and when two texts are the same words
 disclosure.py, notice.py   whether the caller knows that the call is recorded, and hears that to its end

@@ -204,15 +204,22 @@ def of_number(db: Database, number: str | None, since: datetime) -> list[Booking
     )
 
 
-def in_google(db: Database, start: datetime, end: datetime, event_ids: list[str]) -> list[Booking]:
-    """What was booked into Google's calendar in this time, or as one of these events."""
+def in_google(
+    db: Database, start: datetime, end: datetime, event_ids: list[str], *, linked_now: bool = False
+) -> list[Booking]:
+    """What was booked into Google's calendar in this time, or as one of these events.
+
+    linked_now: only since the account was linked. What is older may be in another account's calendar.
+    """
     return _bookings(
         db,
         "status = 'booked' AND calendar = 'google' AND (starts_at < ? AND ends_at > ?"
-        " OR event_id IN (SELECT value FROM json_each(?)))",
+        " OR event_id IN (SELECT value FROM json_each(?)))"
+        " AND (NOT ? OR created_at >= coalesce((SELECT linked_at FROM google_link), ''))",
         as_text(end),
         as_text(start),
         orjson.dumps(event_ids).decode(),
+        linked_now,
     )
 
 

@@ -60,7 +60,8 @@ def add_event(context: ToolContext, wanted: NewAppointment) -> ToolResult:
         context.tally["booked"] -= 1
         raise ToolRefused("too_many", "Too many of this caller's requests wait for the owner.") from error
     except OUT_OF_REACH as error:
-        context.tally["booked"] -= isinstance(error, CalendarUnavailable)
+        if isinstance(error, CalendarUnavailable):  # else it may be there, and counts
+            context.tally["booked"] -= 1
         wished = f"Would like an appointment: {moment(span, rules.zone)['say']} ({wish.title})."
         raise passed_on(context, error, wished, name=wish.caller_name) from error
     came_true(context)
@@ -111,7 +112,7 @@ def _how(context: ToolContext, held: Preferences) -> How:
 def _taken(context: ToolContext, span: Span, deadline: Deadline) -> ToolRefused:
     """Somebody else has it; what is free near it."""
     context.tally["taken"] += 1
-    _check_tally(context, STRANGERS_MISSES + 1)
+    _check_tally(context, STRANGERS_MISSES + 1)  # again: wishes that ran beside this one count too
     offer = _others(context, span, deadline)
     free = choices(nearest(offer.spans, offer.length, offer.zone, span.start), offer.zone) if offer else []
     said = f" Near it there is {one_of(free)}." if free else " Offer to take a message with the wish."

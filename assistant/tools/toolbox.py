@@ -40,7 +40,9 @@ OWNER_ALONE: frozenset[Trust] = frozenset({"owner"})
 Within = Callable[[float], AbstractContextManager[Any]]
 
 TIME_LIMIT_S = 4.0  # of every tool, everything included: longer silence is taken for a lost line
-CALENDAR_S = 3.4  # of that, for the calendar itself: then there is still time to keep the wish
+# Of that, for the calendar itself. Then 0.2 s are left to write down what it said (bookings.AT_LEAST_S), and
+# 0.3 s to keep the wish (passing_on.KEEP_S).
+CALENDAR_S = 3.4
 ONE_AT_A_TIME = "Another tool waits for a key: one at a time. That key confirms it, any other drops it."
 # The codes that mean: the dispatcher did not run it, whatever else was right.
 NOT_RUN = frozenset({"unknown_tool", "not_allowed", "bad_arguments", "bad_time", "bad_duration", "too_many"})

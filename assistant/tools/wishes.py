@@ -2,9 +2,9 @@
 
 Models are weak at weekdays, append a Z to local times and count on any other spelling being understood. So
 what they give is read here and nothing is guessed: what cannot be meant is refused, with a code, a sentence
-and what to try. The order of the checks is fixed: what cannot be read, then the past, the too far, what the
-clock change leaves out or gives twice, then the owner's hours. Whether the time is free is asked last, by
-whoever books.
+and what to try. The order of the checks is fixed: what cannot be read, a weekday that is not the
+date's, then the past, the too far, what the clock change leaves out or gives twice, then the owner's hours.
+Whether the time is free is asked last, by whoever books.
 """
 
 from __future__ import annotations
@@ -26,7 +26,6 @@ from assistant.tools.toolbox import Arguments
 from assistant.trust import Trust
 
 SHORTEST_MIN, LONGEST_MIN = 5, 240
-LONGEST_NOTICE_DAYS = 8
 WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 
 # What is not of the right kind gets its own code and not the schema's, so the schema is told apart.
@@ -121,7 +120,7 @@ def placed(wished: Wished, length: timedelta, asking: Asking) -> Span:
     """The wished span. Raises ToolRefused with the first of the other codes that is true of it, see above."""
     day = wished.day
     _compare_weekday(day, wished.weekday, asking)
-    if (day - asking.today).days <= LONGEST_NOTICE_DAYS and _is_over(wished, asking):
+    if _is_over(wished, asking):
         raise _past("That is too soon, or over.", asking)
     bookable(day, asking)
     start = _the_one(wished, asking)

@@ -238,5 +238,5 @@ def _is_address(host: str) -> bool:
 
 
 def _origin(url: str) -> str:
-    parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.netloc}"
+    split = urlsplit(url)
+    return f"{split.scheme}://{split.netloc}"

@@ -251,7 +251,12 @@ def secret_key(settings: Settings) -> str:
         _write_once(path, secrets.token_urlsafe(48))
     key = path.read_text().strip()
     if len(key) < 32:
-        raise ConfigError([f"SECRET_KEY: {path} is damaged; delete it (it logs everybody out), start again"])
+        raise ConfigError(
+            [
+                f"SECRET_KEY: {path} is damaged; delete it and start again (then all have to log in anew,"
+                " and a Google Calendar to be linked anew)"
+            ]
+        )
     return key
 
 

@@ -15,6 +15,7 @@ from assistant.calendars import bookings
 from assistant.calendars.bookings import Wish
 from assistant.calendars.events import Deadline, Event, Span
 from assistant.errors import CalendarUnavailable, NoSuchEvent, SlotTaken, UnknownOutcome
+from assistant.store import google_link
 from assistant.store.appointments import Booking
 from tests.tools.far_calendar import FarCalendar
 from tests.tools.house import ANA, House, refused
@@ -341,11 +342,13 @@ def test_an_undo_that_did_not_work_changes_nothing(house: House, far: FarCalenda
     assert house.diary.undo(one.id).status == "cancelled"
 
 
-def unsure(house: House, far: FarCalendar, trouble: Any) -> Booking:
+def unsure(
+    house: House, far: FarCalendar, trouble: Any, when: str = "12-01 14:00", call_sid: str = "CA9"
+) -> Booking:
     far.trouble = trouble
-    house.rings("known", call_sid="CA9").wants("12-01 14:00", title="Lunch")
+    house.rings("known", call_sid=call_sid).wants(when, title="Lunch")
     far.trouble = ""
-    (one,) = house.diary.requests()
+    (one,) = [booking for booking in house.diary.requests() if booking.call_sid == call_sid]
     assert one.status == "unsure"
     return one
 
@@ -587,3 +590,44 @@ def test_a_bookings_id_in_the_calendar_is_the_attempts(house: House, far: FarCal
         house.diary.book(wish(house), Deadline(4))
 
     assert list(far.kept) == [house.bookings()[0].event_id]
+
+
+def test_what_was_sent_to_a_calendar_that_is_gone_can_be_given_up(house: House, far: FarCalendar):
+    one = unsure(house, far, "lost answer")
+    house.link.linked = None
+
+    assert house.diary.decline(one.id).status == "declined"
+
+    assert house.diary.requests() == []
+
+
+def test_one_that_cannot_be_looked_for_keeps_no_other_from_it(house: House, far: FarCalendar):
+    one = unsure(house, far, "lost answer")
+    other = unsure(house, far, "lost answer", "12-02 14:00", "CA2")
+    far.trouble = ""
+    asked: list[str] = []
+    event = far.event
+
+    def first_fails(event_id: str, deadline: Deadline) -> Event | None:
+        asked.append(event_id)
+        if len(asked) == 1:
+            raise CalendarUnavailable("no answer", "network")
+        return event(event_id, deadline)
+
+    far.event = first_fails  # type: ignore[method-assign]
+    with pytest.raises(CalendarUnavailable):
+        house.diary.check_all()
+
+    assert asked == [one.event_id, other.event_id]
+    assert [booking.id for booking in house.diary.requests()] == [one.id]
+
+
+def test_what_another_accounts_calendar_may_have_is_left_alone(house: House, far: FarCalendar):
+    one = booked(house)
+    far.kept.clear()
+    link = google_link.Link("", "client", (), b"", linked_at=house.now + timedelta(days=1))
+    house.store.write(google_link.keep, link)
+
+    house.diary.events(house.span("12-01 00:00", "23:00"))
+
+    assert house.diary.made() == [one]

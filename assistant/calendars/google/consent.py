@@ -185,6 +185,7 @@ def _as_link_errors() -> Iterator[None]:
         log.warning("linking failed: %s", type(error).__name__)
         raise LinkError(UNREACHABLE) from error
     except (Warning, ValueError, TypeError, LookupError, AttributeError) as error:
+        # The libraries, and we, trip over an answer that is not what it should be.
         log.warning("linking failed: %s", type(error).__name__)
         raise LinkError(NONSENSE) from error
 
