@@ -1,6 +1,7 @@
-"""Long calls are begun together, before the first of these tests, and go on beside the others.
+"""Long calls are begun together, in waves: the first test of a wave begins all of it.
 
-In two waves: more calls at once than a machine with two cores can keep in time would fail for that alone.
+More calls at once than a machine with two cores can keep in time, or programs that start beside them, would
+fail for that alone. So tests that need nothing of a wave come first, with the machine to themselves.
 """
 
 from __future__ import annotations
@@ -19,8 +20,11 @@ from tests.whole_call.locked import Locked
 from tests.whole_call.owner_calls import WithoutPin, set_pin
 from tests.whole_call.stage import Stage
 
-BEGUN_EARLY = ("stage", "crashes", "keyed", "locked", "barge_ins")
-SECOND_WAVE = ("bookings", "without_pin", "linked", "unlinked_by_google")
+WAVES = (
+    ("stage", "barge_ins"),
+    ("bookings", "without_pin", "linked", "unlinked_by_google"),
+    ("crashes", "keyed", "locked"),
+)
 
 
 def _names(item: pytest.Item) -> set[str]:
@@ -28,33 +32,23 @@ def _names(item: pytest.Item) -> set[str]:
     return set(getattr(item, "fixturenames", ()))
 
 
+def _wave(item: pytest.Item) -> int:
+    """The wave a test belongs to, from 1; 0: to none."""
+    return next((n for n, wave in enumerate(WAVES, 1) if not _names(item).isdisjoint(wave)), 0)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests that have to wait for what is begun early come late, those of the second wave last."""
-    items.sort(
-        key=lambda item: (
-            not _names(item).isdisjoint(SECOND_WAVE),
-            not _names(item).isdisjoint(BEGUN_EARLY),
-        )
-    )
-
-
-@pytest.fixture(scope="session", autouse=True)
-def _begun_early(request: pytest.FixtureRequest) -> None:
-    """Begin at once what any of the chosen tests is going to wait for."""
-    wanted = set().union(*map(_names, request.session.items))
-    for name in BEGUN_EARLY:
-        if name in wanted:
-            request.getfixturevalue(name)
+    """One wave after the other."""
+    items.sort(key=_wave)
 
 
 @pytest.fixture(autouse=True)
-def _second_wave(request: pytest.FixtureRequest) -> None:
-    """The first test of the second wave begins all of it."""
-    if not _names(request.node).isdisjoint(SECOND_WAVE):
-        wanted = set().union(*map(_names, request.session.items))
-        for name in SECOND_WAVE:
-            if name in wanted:
-                request.getfixturevalue(name)
+def _begin_the_wave(request: pytest.FixtureRequest) -> None:
+    """Begin all that any of the chosen tests is going to wait for in this wave."""
+    wanted = set().union(*map(_names, request.session.items))
+    for name in WAVES[_wave(request.node) - 1] if _wave(request.node) else ():
+        if name in wanted:
+            request.getfixturevalue(name)
 
 
 @pytest.fixture(scope="session")
