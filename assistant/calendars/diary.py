@@ -24,6 +24,7 @@ from assistant.errors import (
 from assistant.store import appointments, preferences
 from assistant.store.appointments import Booking
 
+ROUND_S = 3.0  # nobody waits for a round, and callers wait for the lock that it holds
 MOST_ASKED = 3  # appointments that are looked for one by one when a week is looked at
 MADE_DAYS = 90  # how far back the page shows what was booked
 
@@ -138,9 +139,9 @@ class Diary(Bookings):
                 self._cancel(booking.event_id, deadline)
             return self._found(booking_id)
 
-    def check(self, booking_id: int) -> Booking:
+    def check(self, booking_id: int, within_s: float = PAGE_S) -> Booking:
         """Look whether a booking of which nobody knows is in the calendar. If not, it is a request again."""
-        deadline = Deadline(PAGE_S)
+        deadline = Deadline(within_s)
         with self._alone(deadline):
             booking = self._found(booking_id)
             if booking.status != "unsure":
@@ -159,7 +160,7 @@ class Diary(Bookings):
         for booking in self.requests():
             if booking.status == "unsure" and self._is_linked(booking):
                 try:
-                    self.check(booking.id)
+                    self.check(booking.id, ROUND_S)
                 except CalendarError as error:
                     failed = error
         if failed is not None:

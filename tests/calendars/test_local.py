@@ -5,7 +5,6 @@ from __future__ import annotations
 import sqlite3
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
@@ -18,6 +17,7 @@ from assistant.calendars.events import Calendar, Deadline, Event, NewEvent, Span
 from assistant.calendars.local import LocalCalendar
 from assistant.errors import CalendarUnavailable, NoSuchEvent, SlotTaken, UnknownOutcome
 from assistant.store import Store, events
+from tests.at_once import all_at_once
 
 TWO = datetime(2026, 12, 1, 14, tzinfo=UTC)  # in the afternoon
 HOUR = timedelta(hours=1)
@@ -162,24 +162,9 @@ def test_of_twenty_who_book_the_same_time_at_once_one_gets_it(
 ) -> None:
     if started:
         store.start()
-    outcomes: list[Any] = []
-    together = threading.Barrier(20)
-
-    def book(n: int) -> None:
-        together.wait(timeout=30)
-        try:
-            outcomes.append(calendar.add(new(f"e{n}"), soon(), clear=at(TWO)))
-        except SlotTaken as taken:
-            outcomes.append(taken)
-
-    threads = [threading.Thread(target=book, args=(n,)) for n in range(20)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(timeout=60)
+    outcomes = all_at_once(20, lambda n: calendar.add(new(f"e{n}"), soon(), clear=at(TWO)), SlotTaken)
 
     assert store.stop(timeout_s=10)
-    assert len(outcomes) == 20
     booked = [outcome for outcome in outcomes if isinstance(outcome, Event)]
     assert calendar.events(WEEK, soon()) == booked
     assert len(booked) == 1

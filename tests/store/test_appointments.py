@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from typing import Any
 
 import pytest
 
 from assistant.errors import NoSuchEvent, SlotTaken
 from assistant.store import Store, appointments, calls, export
 from assistant.store.appointments import Booking
+from tests.at_once import all_at_once
 
 Ask = Callable[..., Booking]
 ANA = "+12025550123"
@@ -107,24 +106,9 @@ def test_of_twenty_who_want_the_same_time_at_once_one_gets_it(
 ) -> None:
     if started:
         store.start()
-    outcomes: list[Any] = []
-    together = threading.Barrier(20)
-
-    def wish(n: int) -> None:
-        together.wait(timeout=30)
-        try:
-            outcomes.append(ask(f"CA{n}", clear=during(nine)))
-        except SlotTaken as taken:
-            outcomes.append(taken)
-
-    threads = [threading.Thread(target=wish, args=(n,)) for n in range(20)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(timeout=60)
+    outcomes = all_at_once(20, lambda n: ask(f"CA{n}", clear=during(nine)), SlotTaken)
 
     assert store.stop(timeout_s=10)
-    assert len(outcomes) == 20
     held = [outcome for outcome in outcomes if isinstance(outcome, Booking)]
     assert store.read(appointments.requests) == held
     assert len(held) == 1

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import threading
 from datetime import datetime, timedelta
 
 import pytest
 
 from assistant.store import Store, pins
+from tests.at_once import all_at_once
 
 HASH = "$argon2id$…"
 SECOND = timedelta(seconds=1)
@@ -94,19 +94,7 @@ def test_tries_outlive_the_program(locked: Store, nine: datetime) -> None:
 def test_many_at_once_have_no_more_tries(locked: Store, nine: datetime, started: bool) -> None:
     if started:
         locked.start()
-    given: list[str | None] = []
-    together = threading.Barrier(20)
-
-    def attempt(n: int) -> None:
-        together.wait(timeout=30)
-        given.append(locked.write(pins.begin_try, f"CA{n}", nine))
-
-    threads = [threading.Thread(target=attempt, args=(n,)) for n in range(20)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(timeout=60)
+    given = all_at_once(20, lambda n: locked.write(pins.begin_try, f"CA{n}", nine))
 
     assert locked.stop(timeout_s=10)
-    assert len(given) == 20
     assert given.count(HASH) == 10
