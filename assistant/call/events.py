@@ -216,7 +216,7 @@ class ReplyRefused(Event):
     event_id: str
 
 
-# --- tools, timers, the house ------------------------------------------------
+# --- tools -------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -275,6 +275,32 @@ class PinChecked(Event):
 @dataclass(frozen=True, slots=True)
 class TransferFailed(Event):
     """The owner's phone could not be rung; the assistant is still on the line."""
+
+
+# --- the owner steps in ------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class OwnerSays(Event):
+    """The owner has typed something for the caller. `ask`: to be asked; else spoken as it is."""
+
+    text: str
+    ask: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class OwnerRings(Event):
+    """The owner wants this call on their own phone."""
+
+
+@dataclass(frozen=True, slots=True)
+class OwnerEnds(Event):
+    """The owner ends the assistant's part: hang up, or let the caller leave a recording (`voicemail`)."""
+
+    voicemail: bool = False
+
+
+# --- the house ---------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)

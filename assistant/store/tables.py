@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from sqlite_utils import Database, Migrations
 
-SCHEMA_VERSION = 3  # one more with every migration
+SCHEMA_VERSION = 4  # one more with every migration
 
 migrations = Migrations("afterbeep")
 
@@ -222,4 +222,35 @@ CREATE TABLE pin_tries (
   call_sid TEXT NOT NULL,
   at TEXT NOT NULL
 ) STRICT;
+"""
+
+
+@migrations()
+def owners_page(db: Database) -> None:
+    """What the owner has read and done; in which order a call's record grew; notes about a caller."""
+    _make(db, OWNERS_PAGE)
+
+
+# Calls from before count as seen. `rev` counts what was kept of a call, from 1, also when a turn is kept
+# anew: whoever has seen everything up to one `rev` asks for what is above it. A voicemail that arrives when the
+# call was done with is news again. `step_key` is the button's own: pressed twice, it happened once.
+OWNERS_PAGE = """
+ALTER TABLE calls ADD COLUMN state TEXT NOT NULL DEFAULT 'unread' CHECK (state IN ('unread', 'open', 'done'));
+UPDATE calls SET state = 'open';
+CREATE INDEX calls_by_state ON calls (state, started_at, n);
+ALTER TABLE turns ADD COLUMN rev INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE tool_runs ADD COLUMN rev INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE callers ADD COLUMN notes TEXT NOT NULL DEFAULT '';
+CREATE TABLE step_ins (
+  id INTEGER PRIMARY KEY,
+  call_sid TEXT NOT NULL REFERENCES calls (call_sid) ON DELETE CASCADE,
+  step_key TEXT NOT NULL,
+  kind TEXT NOT NULL CHECK (kind IN ('tell', 'ask', 'ring', 'voicemail', 'hang_up', 'block')),
+  text TEXT NOT NULL,
+  at_ms INTEGER NOT NULL,
+  rev INTEGER NOT NULL DEFAULT 0,
+  UNIQUE (call_sid, step_key)
+) STRICT;
+CREATE TRIGGER news_of_a_call AFTER INSERT ON recordings WHEN new.kind = 'voicemail' BEGIN
+  UPDATE calls SET state = 'unread' WHERE call_sid = new.call_sid; END
 """
