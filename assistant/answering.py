@@ -70,6 +70,8 @@ def call_plan(
         pin_right_ask=prompt.PIN_RIGHT_ASK,
         pin_wrong_ask=prompt.PIN_WRONG_ASK,
         pin_unchecked_ask=prompt.PIN_UNCHECKED_ASK,
+        ring_ms=preferences.ring_seconds * 1000,
+        owner_ask=prompt.ASK_FOR_OWNER,
     )
 
 
@@ -134,6 +136,8 @@ class Answering:
             trust=expected.trust,
             store=self.store,
             diary=self.diary,
+            can_ring_owner=self.settings.has_phone
+            and expected.call_sid.startswith("CA"),  # not the browser's
         )
         toolbox = Toolbox(context, within=self.within)
         greeting = self._one_greeting(known.greeting or self._own_greeting(known))

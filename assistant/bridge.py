@@ -5,6 +5,9 @@ is asked, and what it wants is done. So nobody else writes to the phone or to th
 somebody else's service (a hang-up over REST, a tool) runs beside that and comes back as an event. A write
 that fails is a lost socket, and that too is an event. What stays of the call is for `keeping`.
 
+A call is served on the stream it began with, and while the owner's phone is rung on none: then it is parked,
+and adopts the phone its caller comes back on.
+
 Plain threads and locks: green in the serving process, real ones in tests.
 """
 
@@ -14,8 +17,10 @@ import logging
 import threading
 import time
 from collections.abc import Callable
-from typing import Any, Protocol
+from dataclasses import replace
+from typing import Any
 
+from assistant.beside import Beside
 from assistant.call import commands as do
 from assistant.call import events as ev
 from assistant.call.machine import Call
@@ -24,6 +29,8 @@ from assistant.errors import ModelGone, PhoneLost, RestError
 from assistant.inbox import Inbox
 from assistant.keeping import KEEP, Keeping
 from assistant.live import Live
+from assistant.live_calls import CallState
+from assistant.phone_side import Phone
 from assistant.realtime.side import ModelSide
 from assistant.store.recordings import CallRecorder
 from assistant.store.writer import Store
@@ -34,20 +41,6 @@ __all__ = ["Bridge", "CallClock", "ModelSide", "Phone"]
 log = logging.getLogger(__name__)
 
 HANG_UP_TRIES_S = (0.0, 1.0, 3.0)  # after the first try
-TOOLS_JOIN_S = 8.0  # a tool's own limit and a little: what it keeps belongs to the call
-
-
-class Phone(Protocol):
-    """The caller's side. Raises PhoneLost when it is gone or stalls; `hang_up` and `transfer` RestError."""
-
-    def hear(self, clock: Callable[[], int]) -> ev.Event: ...
-    def play(self, payload: bytes) -> None: ...
-    def send_held(self) -> None: ...
-    def mark(self, name: str) -> None: ...
-    def clear(self) -> None: ...
-    def hang_up(self) -> None: ...
-    def transfer(self, twiml: str) -> None: ...
-    def close(self, code: int, reason: str) -> None: ...
 
 
 class CallClock:
@@ -93,16 +86,15 @@ class Bridge:
         self._waiting_session = session
         self._line_lost = False
         self._says_something = False  # and the phone's side still holds it back
-        self._toolbox = toolbox
-        self._check_pin = check_pin
+        self._live = live
         self._keeping = Keeping(call_sid, store, live, self.clock, recorder, keep_greeting)
+        self._beside = Beside(toolbox, self._keeping, self.clock, self.put, check_pin)
         self._inbox = Inbox(self._take, self.clock)
         self._model: ModelSide | None = None
         self._names = Names(1)
         self._sessions: list[ModelSide] = []
-        self._beside: list[threading.Thread] = []
-        self._to_confirm: dict[str, str] = {}  # names of tools that wait for a key, by tool_call_id
         self._over = threading.Event()
+        self._stream_over = threading.Event()  # or the call is
 
     # --- from outside --------------------------------------------------------
 
@@ -121,6 +113,16 @@ class Bridge:
         return self._call.ended_because
 
     @property
+    def parked(self) -> bool:
+        """True while the caller is away, and may come back on a new stream."""
+        return self._call.parked
+
+    @property
+    def state(self) -> CallState:
+        """What the caller hears: the assistant, or the owner's phone ringing."""
+        return "ringing_owner" if self._call.ringing_owner else "talking"
+
+    @property
     def caller_gone(self) -> bool:
         """True once the phone's side is over; last words may still be due."""
         return self._keeping.measured.ended_at is not None
@@ -128,22 +130,52 @@ class Bridge:
     # --- its events ----------------------------------------------------------
 
     def run(self) -> None:
-        """Serve the call until it ends, and keep what it was. Blocks."""
+        """Serve the call until it ends, and keep what it was; or until it is parked. Blocks."""
         try:
-            self._serve()
+            # First of all the caller hears something; the model may take its time.
+            self.put(ev.CallStarted(at_ms=self.clock()))
+            self._listen_to(self._phone, began_ms=0)
+            self._live.tell(self.call_sid, "began")
+            self._open_session()
+            self._inbox.serve()
         finally:
-            # Whatever happened above, the phone's socket must not stay open on a dead call.
-            self._over.set()
-            self._close_model()
-            self._phone.close(1011, "over")
-            self._finish()
+            if not self.parked:
+                self._end()
 
-    def _serve(self) -> None:
-        # First of all the caller hears something; the model may take its time.
-        self.put(ev.CallStarted(at_ms=self.clock()))
-        threading.Thread(target=self._hear_phone, name="phone", daemon=True).start()
-        self._open_session()
-        self._inbox.serve()
+    def go_on(self) -> None:
+        """Serve a call that was parked, until it ends. Blocks."""
+        try:
+            while not self._call.ended:
+                self._inbox.serve()
+        finally:
+            self._end()
+
+    def adopt(self, phone: Phone) -> bool:
+        """The caller is back, on this phone. Blocks until its stream is over. False: the call is, already."""
+        self._stream_over.clear()
+        if self._over.is_set():
+            return False
+        self._phone, self._line_lost = phone, False
+        began_ms = self.clock()
+        self.put(ev.CallerBack(at_ms=began_ms))
+        self._listen_to(phone, began_ms=began_ms)
+        self._live.tell(self.call_sid, "state")
+        self._stream_over.wait()
+        return True
+
+    def _park(self, command: do.Park) -> None:
+        """Whoever serves the stream is let go; the call goes on without it."""
+        self._live.tell(self.call_sid, "state")
+        self._stream_over.set()
+        self._inbox.leave()
+
+    def _end(self) -> None:
+        # Whatever happened, the phone's socket must not stay open on a dead call.
+        self._over.set()
+        self._close_model()
+        self._phone.close(1011, "over")
+        self._finish()
+        self._stream_over.set()
 
     def _take(self, event: ev.Event, session: int) -> None:
         """Take care of one event. What a session that was given up still says is not for this call."""
@@ -151,7 +183,10 @@ class Bridge:
             return
         if type(event) in _NOTED:
             self._note(event)
-        for command in self._call.handle(event):
+        commands = self._call.handle(event)
+        if type(event) in _LINE_OVER and not self._call.parked:
+            self._keeping.line_over()
+        for command in commands:
             try:
                 if keep := KEEP.get(type(command)):
                     keep(self._keeping, command)
@@ -175,9 +210,7 @@ class Bridge:
             self._phone_lost()
 
     def _note(self, event: ev.Event) -> None:
-        if isinstance(event, ev.CallerGone):
-            self._keeping.line_over()
-        elif isinstance(event, ev.ModelLost):
+        if isinstance(event, ev.ModelLost):
             log.warning("%s: the model is lost: %s", self.call_sid, event.reason)
         elif isinstance(event, ev.ModelError):
             log.warning("%s: the model complains: %s", self.call_sid, event.code)
@@ -186,14 +219,22 @@ class Bridge:
 
     # --- the phone -----------------------------------------------------------
 
-    def _hear_phone(self) -> None:
+    def _listen_to(self, phone: Phone, *, began_ms: int) -> None:
+        """Have a thread read the phone. began_ms: when its stream began; its own clock begins at 0 then."""
+        threading.Thread(target=self._hear, args=(phone, began_ms), name="phone", daemon=True).start()
+
+    def _hear(self, phone: Phone, began_ms: int) -> None:
         event: ev.Event
         while True:
             try:
-                event = self._phone.hear(self.clock)
+                event = phone.hear(self.clock)
             except Exception:
                 log.exception("%s: the phone's reader failed", self.call_sid)
                 event = ev.CallerGone(hung_up=False, at_ms=self.clock())
+            if phone is not self._phone:
+                return  # what is left of a stream that another has followed
+            if began_ms and isinstance(event, ev.CallerAudio):
+                event = replace(event, timestamp_ms=event.timestamp_ms + began_ms)
             self._inbox.bring(event)
             if isinstance(event, ev.CallerGone):
                 return
@@ -244,8 +285,18 @@ class Bridge:
         self.put(ev.HangUpFailed(at_ms=self.clock()))
 
     def _transfer(self, command: do.Transfer) -> None:
-        """There is no way to ring the owner's phone in mid-call yet; no tool asks for it either."""
-        self.put(ev.TransferFailed(at_ms=self.clock()))
+        self._live.tell(self.call_sid, "state")
+        threading.Thread(target=self._try_to_transfer, args=(command,), name="transfer", daemon=True).start()
+
+    def _try_to_transfer(self, command: do.Transfer) -> None:
+        try:
+            self._phone.transfer(command.reason)
+        except Exception as error:
+            # A bug in it is no reason to leave the caller with nobody.
+            known = isinstance(error, RestError | PhoneLost)
+            log.warning("%s: could not ring the owner: %s", self.call_sid, error, exc_info=not known)
+            self.put(ev.TransferFailed(at_ms=self.clock()))
+            self._live.tell(self.call_sid, "state")
 
     # --- the model -----------------------------------------------------------
 
@@ -278,54 +329,13 @@ class Bridge:
         if session is not None:
             session.close()
 
-    # --- tools ---------------------------------------------------------------
+    # --- beside the call -------------------------------------------------------
 
     def _declare_tools(self, command: do.DeclareTools) -> None:
-        self._to_model(do.DeclareTools(tuple(self._toolbox.declared())))
+        self._to_model(self._beside.declared())
 
-    def _run_tool(self, command: do.RunTool) -> None:
-        self._run_beside(self._tool, command)
-
-    def _confirm_tool(self, command: do.ConfirmTool) -> None:
-        self._run_beside(self._confirmed_tool, command)
-
-    def _check(self, command: do.CheckPin) -> None:
-        self._run_beside(self._pin, command)
-
-    def _run_beside(self, work: Callable[[Any], None], command: do.Command) -> None:
-        thread = threading.Thread(target=work, args=(command,), name="tool", daemon=True)
-        self._beside.append(thread)
-        thread.start()
-
-    def _tool(self, command: do.RunTool) -> None:
-        started_ms = self.clock()
-        result = self._toolbox.run(command.name, command.arguments, command.tool_call_id)
-        if isinstance(result.then, ev.ThenConfirm):
-            self._to_confirm[command.tool_call_id] = command.name
-        self._keeping.tool_run(command, result, started_ms)
-        self.put(ev.ToolFinished(command.tool_call_id, result.output, result.then, at_ms=self.clock()))
-
-    def _confirmed_tool(self, command: do.ConfirmTool) -> None:
-        started_ms = self.clock()
-        name = self._to_confirm.pop(command.tool_call_id)
-        result = self._toolbox.confirm(command.tool_call_id)
-        run = do.RunTool(f"{command.tool_call_id}/confirmed", name, "")
-        self._keeping.tool_run(run, result, started_ms)
-        self.put(ev.ToolConfirmed(command.tool_call_id, name, result.output, at_ms=self.clock()))
-
-    def _drop_tool(self, command: do.DropTool) -> None:
-        self._to_confirm.pop(command.tool_call_id, None)
-        self._toolbox.drop(command.tool_call_id)
-
-    def _pin(self, command: do.CheckPin) -> None:
-        granted: bool | None = None
-        try:
-            granted = self._check_pin is not None and self._check_pin(command.digits)
-            if granted:
-                # Before the call knows: whatever it asks for then is the owner's.
-                self._toolbox.raise_to_owner()
-        finally:
-            self.put(ev.PinChecked(granted, at_ms=self.clock()))
+    def _run_beside(self, command: do.Command) -> None:
+        _BESIDE[type(command)](self._beside, command)
 
     # --- timers ----------------------------------------------------------------
 
@@ -339,13 +349,19 @@ class Bridge:
 
     def _finish(self) -> None:
         """Words and tool runs are kept before the end, so that it is complete."""
-        deadline = time.monotonic() + TOOLS_JOIN_S
-        for thread in self._beside:
-            thread.join(max(0.0, deadline - time.monotonic()))
+        self._beside.join()
         self._keeping.finish(self._call.ended_because or "model_failed", self._sessions)
 
 
-_NOTED = frozenset({ev.CallerGone, ev.ModelLost, ev.ModelError, ev.ReplyDone})
+_NOTED = frozenset({ev.ModelLost, ev.ModelError, ev.ReplyDone})
+_LINE_OVER = frozenset({ev.CallerGone, ev.CallOver})
+
+_BESIDE: dict[type[do.Command], Callable[[Beside, Any], None]] = {
+    do.RunTool: Beside.run_tool,
+    do.ConfirmTool: Beside.confirm_tool,
+    do.DropTool: Beside.drop_tool,
+    do.CheckPin: Beside.check_pin,
+}
 
 _CARRY_OUT: dict[type[do.Command], Callable[[Bridge, Any], None]] = {
     do.Play: Bridge._play,
@@ -370,10 +386,8 @@ _CARRY_OUT: dict[type[do.Command], Callable[[Bridge, Any], None]] = {
     do.DeclareTools: Bridge._declare_tools,
     do.ConnectModel: Bridge._open_session,
     do.CloseModel: Bridge._close_model,
-    do.RunTool: Bridge._run_tool,
-    do.ConfirmTool: Bridge._confirm_tool,
-    do.DropTool: Bridge._drop_tool,
-    do.CheckPin: Bridge._check,
+    do.Park: Bridge._park,
+    **dict.fromkeys(_BESIDE, Bridge._run_beside),
     do.StartTimer: Bridge._start_timer,
     do.StopTimer: Bridge._stop_timer,
 }

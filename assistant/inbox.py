@@ -36,6 +36,7 @@ class Inbox:
         self._next_look_ms: float = float("inf")
         self._wake = threading.Event()
         self._closed = False
+        self._left = False
         self._error: BaseException | None = None
 
     # --- events ----------------------------------------------------------------
@@ -98,8 +99,10 @@ class Inbox:
         self._timers.pop(name, None)
 
     def serve(self) -> None:
-        """Let timers fire until the inbox is closed. Blocks. Raises what `handle` raised, in any thread."""
-        while not self._closed:
+        """Let timers fire until the inbox is closed, or left. Blocks. Raises what `handle` raised, in any
+        thread."""
+        self._left = False
+        while not (self._closed or self._left):
             self._wait_for_a_timer()
             with self._turn:
                 self._take_care()
@@ -116,7 +119,8 @@ class Inbox:
         self._next_look_ms = float("inf")  # a timer that starts while the next is looked for wakes us
         self._next_look_ms = min(self._timers.copy().values(), default=float("inf"))
         wait_ms = self._next_look_ms - self._clock()
-        if wait_ms > 0 and not self._closed:  # looked at after `clear`: a close since then wakes us
+        # Looked at after `clear`: a close since then wakes us.
+        if wait_ms > 0 and not (self._closed or self._left):
             self._wake.wait(None if wait_ms == float("inf") else wait_ms / 1000)
 
     def _fire(self) -> None:
@@ -130,6 +134,11 @@ class Inbox:
                 self._take_care()
 
     # --- the end ---------------------------------------------------------------
+
+    def leave(self) -> None:
+        """Whoever serves now stops; the inbox stays open, for another to serve. From `handle` alone."""
+        self._left = True
+        self._wake.set()
 
     def close(self) -> None:
         """Nothing more is taken care of; `serve` returns."""

@@ -1,12 +1,19 @@
-"""The calls whose media stream is open, for everybody who must know: caps, budget, webhooks, the drain."""
+"""The calls the assistant has, for everybody who must know: caps, budget, webhooks, the drain, the owner.
+
+As a rule a call's media stream is open as long as it is here. A parked one has none: the owner's phone is
+being rung, and the caller may come back on a new stream.
+"""
 
 from __future__ import annotations
 
 import gc
-from collections.abc import Iterable
-from typing import Protocol
+import threading
+from collections.abc import Callable
+from typing import Any, Literal, Protocol
 
-from assistant.call.events import CallerGone, Event, ShutDown
+from assistant.call.events import CallOver, Event, ShutDown
+
+CallState = Literal["talking", "ringing_owner"]
 
 
 class RunningCall(Protocol):
@@ -18,7 +25,13 @@ class RunningCall(Protocol):
     def cost_usd(self) -> float: ...
     @property
     def caller_gone(self) -> bool: ...
+    @property
+    def parked(self) -> bool: ...
+    @property
+    def state(self) -> CallState: ...
     def run(self) -> None: ...
+    def go_on(self) -> None: ...
+    def adopt(self, phone: Any) -> bool: ...
     def clock(self) -> int: ...
     def put(self, event: Event) -> None: ...
 
@@ -32,36 +45,66 @@ class LiveCalls:
 
     def count(self) -> int:
         """How many streams are open."""
-        return sum(not call.caller_gone for call in self._all())
+        return sum(not (call.caller_gone or call.parked) for call in self.running())
 
     def has(self, call_sid: str) -> bool:
         return call_sid in self._calls
 
+    def parked(self, call_sid: str) -> bool:
+        """Whether the assistant waits for this caller to come back on a new stream."""
+        call = self._calls.get(call_sid)
+        return call is not None and call.parked
+
     def cost_usd(self) -> float:
         """What the running calls have cost so far."""
-        return sum(call.cost_usd for call in self._all())
+        return sum(call.cost_usd for call in self.running())
 
     def serve(self, call: RunningCall) -> None:
-        """Serve a call and know it as live meanwhile."""
+        """Serve a call until its stream is over, and know it as live until it is."""
         self._calls[call.call_sid] = call
         try:
             call.run()
         finally:
-            del self._calls[call.call_sid]
-            if not self._calls:
-                # The collector is kept from working while somebody is on the line (see `green`), and the
-                # parts of a call know each other: what is left of the calls before is given back now.
-                gc.collect()
+            if call.parked:
+                threading.Thread(target=self._go_on, args=(call,), name="parked", daemon=True).start()
+            else:
+                self._forget(call)
+
+    def _go_on(self, call: RunningCall) -> None:
+        try:
+            call.go_on()
+        finally:
+            self._forget(call)
+
+    def _forget(self, call: RunningCall) -> None:
+        del self._calls[call.call_sid]
+        if not self._calls:
+            # The collector is kept from working while somebody is on the line (see `green`), and the
+            # parts of a call know each other: what is left of the calls before is given back now.
+            gc.collect()
+
+    def adopt(self, call_sid: str, phone: Any) -> bool:
+        """A parked call's caller is back, on this phone; blocks until its stream is over. False: too late."""
+        call = self._calls.get(call_sid)
+        return call is not None and call.adopt(phone)
+
+    def put(self, call_sid: str, make: Callable[[int], Event]) -> bool:
+        """Something has happened to a call; `make` is given its clock, in ms. False: it is not running."""
+        call = self._calls.get(call_sid)
+        if call is None:
+            return False
+        call.put(make(call.clock()))
+        return True
 
     def hung_up(self, call_sid: str) -> None:
         """The telephone company says that this call is over."""
-        if call := self._calls.get(call_sid):
-            call.put(CallerGone(hung_up=True, at_ms=call.clock()))
+        self.put(call_sid, lambda at_ms: CallOver(at_ms=at_ms))
 
     def close_all(self) -> None:
         """Close every stream as going away (1001); callers come to the apology."""
-        for call in self._all():
+        for call in self.running():
             call.put(ShutDown(at_ms=call.clock()))
 
-    def _all(self) -> Iterable[RunningCall]:
-        return tuple(self._calls.values())
+    def running(self) -> list[RunningCall]:
+        """All of them, the oldest first."""
+        return list(self._calls.values())

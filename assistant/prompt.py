@@ -22,6 +22,10 @@ from babel import Locale, UnknownLocaleError
 # How single replies are asked for; the words in quotation marks are what is wanted. (The
 # sandbox's model says the last quoted words of what it is asked.)
 GREET_ASK = 'Greet the caller in one short sentence, for example: "Hello. How can I help?"'
+ASK_FOR_OWNER = (
+    "The owner listens in and wants to know something. Ask the caller on the owner's behalf, in your own "
+    "manner: {question}"
+)
 STILL_THERE_ASK = 'The caller has said nothing for a while. Ask briefly, for example: "Are you still there?"'
 SILENCE_GOODBYE_ASK = 'The caller does not answer any more. Take leave, for example: "Goodbye."'
 TIME_UP_ASK = (
@@ -73,6 +77,7 @@ def instructions(
         _manner(),
         _message(owner) if "take_message" in tools else "",
         _calendar(owner, trust, tools, now.astimezone(ZoneInfo(timezone))),
+        _transfer(owner, tools),
         _ending(tools),
         _limits(owner, tools),
     ]
@@ -159,6 +164,16 @@ def _calendar(owner: str, trust: str, tools: Collection[str], local: datetime) -
         "calendar cannot be seen, say so, and take a message with the wished time. Give tools dates as "
         "YYYY-MM-DD and times as HH:MM of the 24-hour clock, in the time zone above, without an offset. "
         f"The coming days: {days}.{owners}"
+    )
+
+
+def _transfer(owner: str, tools: Collection[str]) -> str:
+    if "transfer_to_owner" not in tools:
+        return ""
+    return (
+        f"You do not know whether {owner} can be reached. Only when the caller insists on speaking to "
+        f"{owner} now, or when it cannot wait, find out who is calling and why, say that you will try, and "
+        "call transfer_to_owner in the same reply; promise nothing more."
     )
 
 

@@ -71,7 +71,7 @@ class Phone:
             raise RestError("refused", 500)
         self.coming.put(lambda at_ms: ev.CallerGone(hung_up=True, at_ms=at_ms))
 
-    def transfer(self, twiml: str) -> None:
+    def transfer(self, reason: str) -> None:
         raise RestError("not here")
 
     def close(self, code: int, reason: str) -> None:
@@ -87,7 +87,7 @@ class Model:
         self.usage = Usage(text_in=10)
         self.cost_usd = 0.01
         self.sent: list[do.Command] = []
-        self.stalled = False
+        self.stalled = self.closed = False
         self._clock = clock
         self._replies = replies
         self._events: queue.SimpleQueue[ev.Event | None] = queue.SimpleQueue()
@@ -109,6 +109,7 @@ class Model:
             self.say(*next(self._replies, []))
 
     def close(self) -> None:
+        self.closed = True
         self._events.put(None)
 
 

@@ -280,6 +280,14 @@ class NoteResponseTime(Command):
 
 @dataclass(frozen=True, slots=True)
 class Transfer(Command):
-    """Ring the owner's phone in place of the assistant."""
+    """Ring the owner's phone in place of the assistant. `reason`: what the owner is told; may be empty.
+
+    The stream's end follows, or TransferFailed.
+    """
 
     reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Park(Command):
+    """The stream is over, the call is not: nothing reaches the caller until CallerBack."""

@@ -22,6 +22,7 @@ from assistant.call.keypad import Keypad
 from assistant.call.notice import TIMER as NOTICE
 from assistant.call.notice import Notice
 from assistant.call.opening import Opening
+from assistant.call.parking import NOT_REACHED, Parking
 from assistant.call.parting import Parting
 from assistant.call.plan import CallPlan
 from assistant.call.replies import Replies
@@ -37,7 +38,7 @@ RETRY_MS = 1_500  # a reply that failed is asked for once more
 class Conversation:
     """What the model's side of one call says, and what is done about it.
 
-    voice, session, ending, floor, keypad, parting: the parts that have to do with the line as well.
+    voice, session, ending, floor, keypad, parking, parting: the parts that have to do with the line as well.
     """
 
     def __init__(self, plan: CallPlan) -> None:
@@ -53,6 +54,16 @@ class Conversation:
         self.floor = Floor(self._replies, self._tools, self.ending, self.session)
         self.keypad = Keypad(plan, self.floor, self.ending, self.session, self._tools)
         self.parting = Parting(self._transcript, self.voice)
+        self.parking = Parking(
+            plan,
+            self.floor,
+            self.voice,
+            self.session,
+            self.ending,
+            self._replies,
+            self._tools,
+            self._transcript,
+        )
         self._spoke = False  # the active response has sounded
 
     # --- from the line ---
@@ -132,6 +143,24 @@ class Conversation:
         commands += [StopTimer("silence"), *self.ending.say_goodbye(self.floor.now_ms)]
         return self.floor.with_due(commands)
 
+    def caller_is_back(self) -> list[Command]:
+        """The owner was rung in vain: whoever speaks first, it is the assistant."""
+        parking = self.parking
+        commands = parking.back()
+        if parking.hopeless:
+            return commands + self._fall_back()
+        if parking.ready:
+            self.session.owe_news(NOT_REACHED)
+            ready, parking.ready = parking.ready, None
+            return commands + self._model_ready(ready)
+        if not self.session.ready:
+            commands += self.session.reconnect(self.floor.now_ms)
+            self.session.owe_news(NOT_REACHED)
+            return commands
+        if self.ending.because:
+            return commands + self.floor.with_due(self.ending.say_goodbye(self.floor.now_ms))
+        return commands + self.floor.tell(NOT_REACHED)
+
     def leave(self, because: str, code: int, reason: str) -> list[Command]:
         """Close the line without a hang-up: the caller comes to the apology and the tone.
 
@@ -198,6 +227,7 @@ class Conversation:
         self._replies.started(event.response_id)
         self._spoke = False
         self.session.owed = None
+        self.floor.reply_began()
         ours = self._replies.running
         if ours is not None and self._plan.opening and ours.say == self._plan.opening:
             self._opening.asked_of(event.response_id)

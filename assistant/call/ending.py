@@ -9,6 +9,7 @@ with a prompt, another, and then a goodbye.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from assistant.call.commands import Command, HangUp, StartTimer, StopTimer, TellModel, Transfer
 from assistant.call.events import Then, ThenHangUp, ThenTransfer
@@ -20,6 +21,7 @@ SILENCE_MS = 10_000  # from the last sound to a prompt, to another, to the goodb
 PROMPTS = 2
 GOODBYE_MS = 10_000  # a goodbye that has not been heard by then is not waited for
 MARGIN_MS = 2_000  # how much later than computed the last sound may be heard
+STREAM_ENDS_MS = 15_000  # from asking for a transfer to the end of the stream, else it has failed
 HANG_UP_MS = 10_000  # from the hang-up to the end of the stream, else the socket is closed
 WISH_MS = 15_000  # what a tool wants happens then, though the caller never falls silent
 
@@ -39,6 +41,8 @@ class Ending:
 
     def __init__(self, plan: CallPlan, replies: Replies, voice: Voice) -> None:
         self.hanging_up = False
+        self.transferring = False  # the owner's phone is to be rung, or is ringing
+        self.transferred_by: Literal["transferred", "owner_took_over"] = "transferred"
         self._plan = plan
         self._replies = replies
         self._voice = voice
@@ -47,7 +51,6 @@ class Ending:
         self._said = False  # the goodbye has been generated
         self._time_is_up = False
         self._latest_ms: int | None = None  # when a goodbye at the time limit must have begun
-        self._transferring = False
         self._prompts = 0
         self._wish: _Wish | None = None
 
@@ -69,7 +72,7 @@ class Ending:
     @property
     def decided(self) -> str | None:
         """Why the call ends, once that is in the telephone company's hands and not in the caller's."""
-        return "transferred" if self._transferring else self._because if self.hanging_up else None
+        return self._because if self.hanging_up else None
 
     @property
     def needs_no_model(self) -> bool:
@@ -118,17 +121,38 @@ class Ending:
         if wish is None:
             return []
         if isinstance(wish.then, ThenTransfer):
-            self._transferring = True
-            return [StopTimer("wish"), Transfer(wish.then.reason)]
+            self.transferred_by = "transferred"
+            return [StopTimer("wish"), *self._transfer(wish.then.reason, at_ms)]
         if wish.spoke:
             self._because = "assistant_ended"
             self._said = True
             return [StopTimer("wish"), *self._wait_until_heard(at_ms)]
         return [StopTimer("wish"), *self._goodbye("assistant_ended", self._plan.farewell_ask, at_ms)]
 
-    def transfer_failed(self) -> None:
-        """The owner's phone could not be rung: the assistant goes on."""
-        self._transferring = False
+    def _transfer(self, reason: str, at_ms: int) -> list[Command]:
+        self.transferring = True
+        return [StartTimer("transfer", at_ms + STREAM_ENDS_MS), Transfer(reason)]
+
+    def not_transferred(self) -> None:
+        """The owner's phone could not be rung, or was in vain: the assistant goes on."""
+        self.transferring = False
+
+    # --- the owner steps in ---
+
+    def owner_rings(self, at_ms: int) -> list[Command]:
+        """The owner wants the caller on their own phone, now. A goodbye that is being said is off."""
+        if self.hanging_up or self.transferring:
+            return []
+        went_on = self.caller_began()
+        self._wish = None
+        self.transferred_by = "owner_took_over"
+        return [*went_on, StopTimer("silence"), StopTimer("wish"), *self._transfer("", at_ms)]
+
+    def owner_hangs_up(self, at_ms: int) -> list[Command]:
+        """The owner ends the call, whatever is being said."""
+        if not self.hanging_up:
+            self._because = "owner_ended"
+        return self.hang_up(at_ms)
 
     # --- goodbyes ---
 

@@ -56,6 +56,16 @@ class CallerGone(Event):
     hung_up: bool
 
 
+@dataclass(frozen=True, slots=True)
+class CallerBack(Event):
+    """A new stream of the same call has begun: the owner's phone was rung in vain."""
+
+
+@dataclass(frozen=True, slots=True)
+class CallOver(Event):
+    """The telephone company says that the call itself is over, whatever became of its stream."""
+
+
 # --- the model ---------------------------------------------------------------
 
 
@@ -275,6 +285,16 @@ class PinChecked(Event):
 @dataclass(frozen=True, slots=True)
 class TransferFailed(Event):
     """The owner's phone could not be rung; the assistant is still on the line."""
+
+
+@dataclass(frozen=True, slots=True)
+class OwnerPickedUp(Event):
+    """Somebody, or something, has picked up the owner's phone, and is being asked to press 1."""
+
+
+@dataclass(frozen=True, slots=True)
+class OwnerAccepted(Event):
+    """The owner has pressed 1: the caller is theirs."""
 
 
 # --- the owner steps in ------------------------------------------------------

@@ -7,6 +7,8 @@ means that the model is lost. When nobody has it, what waited for that happens, 
 
 from __future__ import annotations
 
+from collections import deque
+
 from assistant.call.commands import CancelReply, Command, CreateReply, StartTimer, StopTimer, TellModel
 from assistant.call.ending import Ending
 from assistant.call.replies import Replies
@@ -34,6 +36,7 @@ class Floor:
         self._ending = ending
         self._session = session
         self._brought_up = ""
+        self._errands: deque[tuple[str, str]] = deque()  # what the owner wants said, and asked
 
     # --- the model's ---
 
@@ -60,6 +63,28 @@ class Floor:
             return []
         ask, self._brought_up = self._brought_up, ""
         return self.ask(ask=ask)
+
+    # --- the owner's ---
+
+    def run_for_owner(self, say: str = "", ask: str = "") -> list[Command]:
+        """The owner wants something said, or asked: as soon as nobody has the floor. It waits until it is
+        begun, whoever speaks before that."""
+        self._errands.append((say, ask))
+        return self._run_errand()
+
+    def reply_began(self) -> None:
+        """A response has begun: perhaps it is what the owner wanted."""
+        ours = self._replies.running
+        if ours is not None and self._errands and (ours.say, ours.ask) == self._errands[0]:
+            self._errands.popleft()
+
+    def _run_errand(self) -> list[Command]:
+        taken = self.caller_speaking or self.caller_types or self._replies.busy or self._tools.running
+        if not self._errands or taken or self._ending.wished or not self._session.ready:
+            return []
+        return self.ask(*self._errands[0])
+
+    # --- anybody's ---
 
     def reply_is_due(self) -> list[Command]:
         """A sign of life is awaited from now on."""
@@ -92,7 +117,7 @@ class Floor:
         """Something came to rest. Without a model only what needs none can happen."""
         if not (self._session.ready or self._ending.needs_no_model):
             return []
-        return self._ending.settle(
+        return self._run_errand() or self._ending.settle(
             self.now_ms,
             caller_speaking=self.caller_speaking or self.caller_types,
             tools_running=self._tools.running,

@@ -13,7 +13,8 @@ class CallPlan:
     empty when there is none. keep_opening: it is to be kept from this one. disclosure: "" when none has to
     be heard before the recording begins. notice_ends_ms: where in the kept sound it ends; 0: by the share of
     its letters. transcribes: the model's side puts the caller's words into text. keypad_pin: the caller shows
-    the owner's number, so keys are a PIN, and no key is told to the model.
+    the owner's number, so keys are a PIN, and no key is told to the model. ring_ms: how long the owner's
+    phone rings. owner_ask: how the model is asked to ask the caller something; {question} is what.
     """
 
     opening: str = ""
@@ -24,6 +25,7 @@ class CallPlan:
     max_call_ms: int = 600_000
     transcribes: bool = True
     keypad_pin: bool = False
+    ring_ms: int = 15_000
     greet_ask: str = "Greet the caller in one sentence and ask how you can help."
     still_there_ask: str = "Ask whether the caller is still there."
     silence_ask: str = "Say that you will hang up now, and goodbye."
@@ -32,3 +34,4 @@ class CallPlan:
     pin_right_ask: str = "Say that you know the caller now, and ask what you can do."
     pin_wrong_ask: str = "Say that what the caller typed was not right."
     pin_unchecked_ask: str = "Say that what the caller typed could not be checked just now."
+    owner_ask: str = "The owner listens in and wants to know something. Ask the caller: {question}"

@@ -44,6 +44,7 @@ class Session:
         self._replies = replies
         self._tools = tools
         self._level = ""  # what every session has to know of the caller's, once it was raised
+        self._news = ""  # what the next one has to know besides what was said
 
     @property
     def goes_on(self) -> bool:
@@ -79,6 +80,7 @@ class Session:
         return [
             *self.level(),
             *self._tools.put_off_answers(),
+            *self._tell_news(),
             *self.hearing.flush(),
             *wait,
         ]
@@ -92,6 +94,15 @@ class Session:
         """The caller's level, if it was raised. A session that has just begun may be older than that, and
         have the tools of before."""
         return [DeclareTools(), TellModel(self._level)] if self._level else []
+
+    def owe_news(self, note: str) -> None:
+        """Something has happened that the next session has to know, and to speak about."""
+        self._news = note
+        self.owe()
+
+    def _tell_news(self) -> list[Command]:
+        news, self._news = self._news, ""
+        return [TellModel(news)] if news else []
 
     def owe(self) -> None:
         """A reply will be wanted from the next session."""

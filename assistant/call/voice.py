@@ -201,6 +201,18 @@ class Voice:
         responses = {cut.item.response_id for cut in cuts}
         return [ClearPlayback(), *truncations, *commands], responses
 
+    def line_away(self, at_ms: int) -> tuple[list[Command], set[str]]:
+        """The stream is over and the call is not: like `cut`, with nobody there to throw anything away."""
+        commands, responses = self.cut(at_ms)
+        return [command for command in commands if not isinstance(command, ClearPlayback)], responses
+
+    def line_back(self, at_ms: int) -> list[Command]:
+        """Another stream of the same call has begun: nothing is queued, and no mark of before will come."""
+        self._clock = StreamClock()
+        self._playback = Playback(generation=self._playback.generation + 1)
+        self._spoke_first_ms = None
+        return self.began(at_ms)
+
     def line_over(self, at_ms: int) -> list[Command]:
         """The phone's stream is over: settle what was heard, without telling anybody."""
         _, commands = self._stop(at_ms)

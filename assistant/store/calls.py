@@ -20,11 +20,14 @@ from sqlite_utils import Database
 
 from assistant.errors import StoreError
 from assistant.store import outcome as rules
+from assistant.store.news import next_rev
 from assistant.store.schema import as_text, as_time
 
 # Reasons after which the caller is still on the line: the end of the assistant's part, and of the call,
 # are two moments, and the second is told by the telephone company.
-CALL_GOES_ON = ("model_failed", "line_lost", "shut_down", "interrupted", "transferred", "owner_took_over")
+CALL_GOES_ON = (
+    "model_failed", "line_lost", "shut_down", "interrupted", "transferred", "owner_took_over", "owner_ended",
+)  # fmt: skip
 
 _WHOLE_NUMBERS = ("interrupted", "started_ms", "ended_ms", "heard_ms")
 
@@ -81,15 +84,22 @@ def _check_names(columns: Mapping[str, Any]) -> None:
 
 
 def keep_turn(db: Database, call_sid: str, turn: Mapping[str, Any]) -> None:
-    """Keep one thing that was said; the same item_id again replaces it."""
+    """Keep one thing that was said; the same item_id again replaces it, and is news again."""
     db.execute(
         "INSERT INTO turns (call_sid, item_id, position, speaker, text, heard_text, interrupted, started_ms,"
-        " ended_ms, heard_ms) VALUES (:call_sid, :item_id, :position, :speaker, :text, :heard_text,"
-        " :interrupted, :started_ms, :ended_ms, :heard_ms) ON CONFLICT (call_sid, item_id) DO UPDATE SET"
+        " ended_ms, heard_ms, rev) VALUES (:call_sid, :item_id, :position, :speaker, :text, :heard_text,"
+        " :interrupted, :started_ms, :ended_ms, :heard_ms, :rev)"
+        " ON CONFLICT (call_sid, item_id) DO UPDATE SET"
         " position = excluded.position, speaker = excluded.speaker, text = excluded.text,"
         " heard_text = excluded.heard_text, interrupted = excluded.interrupted,"
-        " started_ms = excluded.started_ms, ended_ms = excluded.ended_ms, heard_ms = excluded.heard_ms",
-        {**turn, **{name: int(turn[name]) for name in _WHOLE_NUMBERS}, "call_sid": call_sid},
+        " started_ms = excluded.started_ms, ended_ms = excluded.ended_ms, heard_ms = excluded.heard_ms,"
+        " rev = excluded.rev",
+        {
+            **turn,
+            **{name: int(turn[name]) for name in _WHOLE_NUMBERS},
+            "call_sid": call_sid,
+            "rev": next_rev(db, call_sid),
+        },
     )
     reconsider(db, call_sid)
 
@@ -109,9 +119,10 @@ def keep_tool_run(
     """Keep what a tool was asked and what it answered; the first answer to a tool_call_id counts."""
     db.execute(
         "INSERT INTO tool_runs (call_sid, tool_call_id, name, arguments, result, refused, started_ms,"
-        " took_ms) VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (call_sid, tool_call_id) DO NOTHING",
-        (call_sid, tool_call_id, name, _json(arguments), _json(result), int(refused), started_ms, took_ms),
-    )
+        " took_ms, rev) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (call_sid, tool_call_id) DO NOTHING",
+        (call_sid, tool_call_id, name, _json(arguments), _json(result), int(refused), started_ms, took_ms,
+         next_rev(db, call_sid)),
+    )  # fmt: skip
     reconsider(db, call_sid)
 
 
@@ -225,6 +236,12 @@ def status_of(db: Database, call_sid: str) -> Literal["unknown", "open", "ended"
     if row is None:
         return "ended" if _is_gone(db, call_sid) else "unknown"
     return "open" if row[0] is None else "ended"
+
+
+def put_through(db: Database, call_sid: str) -> bool:
+    """Whether the assistant's part ended with the owner taking the call."""
+    found = db.execute("SELECT ended_because FROM calls WHERE call_sid = ?", (call_sid,)).fetchone()
+    return _first(found) in ("transferred", "owner_took_over")
 
 
 def still_there(db: Database, call_sids: Iterable[str]) -> set[str]:

@@ -36,7 +36,11 @@ class RestSide(Protocol):
 
 
 class TwilioPhone:
-    """One media stream. rest: None where there is no REST side."""
+    """One media stream. rest: None where there is no REST side.
+
+    ring_owner: makes the document that rings the owner's phone; it is told what the owner is to hear of why.
+    Raises RestError where nobody can be rung.
+    """
 
     def __init__(
         self,
@@ -45,12 +49,14 @@ class TwilioPhone:
         call_sid: str,
         rest: RestSide | None,
         within: Within = nullcontext,
+        ring_owner: Callable[[str], str] | None = None,
     ) -> None:
         self._channel = channel
         self._stream_sid = stream_sid
         self._call_sid = call_sid
         self._rest = rest
         self._within = within
+        self._ring_owner = ring_owner
         self._malformed = 0
         self._held: list[bytes] = []
         self._hung_up = False
@@ -123,9 +129,12 @@ class TwilioPhone:
         """End the call. Raises RestError."""
         self._ask(lambda rest: rest.hang_up(self._call_sid))
 
-    def transfer(self, twiml: str) -> None:
-        """Give the call another document. Raises RestError."""
-        self._ask(lambda rest: rest.update(self._call_sid, twiml))
+    def transfer(self, reason: str) -> None:
+        """Have the owner's phone rung in place of this stream, which ends. Raises RestError."""
+        if self._ring_owner is None:
+            raise RestError("there is no phone of the owner's to ring")
+        document = self._ring_owner(reason)
+        self._ask(lambda rest: rest.update(self._call_sid, document))
 
     def _ask(self, question: Callable[[RestSide], None]) -> None:
         if self._rest is None:

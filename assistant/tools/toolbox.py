@@ -56,8 +56,9 @@ def now_utc() -> datetime:
 class ToolContext:
     """The call a tool is run in. `caller_number`: E.164, None when withheld.
 
-    tool_call_id: of this run. tally: what was counted in this call; wishes: what the owner has to read in any
-    message of it (see `passing_on`). Both are shared by all its runs.
+    tool_call_id: of this run. can_ring_owner: there is a phone of the owner's to put this caller through to.
+    tally: what was counted in this call; wishes: what the owner has to read in any message of it (see
+    `passing_on`). Both are shared by all its runs.
     """
 
     call_sid: str
@@ -67,6 +68,7 @@ class ToolContext:
     diary: Diary
     now: Callable[[], datetime] = now_utc
     tool_call_id: str = ""
+    can_ring_owner: bool = False
     tally: Counter[str] = field(default_factory=Counter)
     wishes: dict[str, str] = field(default_factory=dict)
 
@@ -314,6 +316,7 @@ def all_tools() -> list[Tool[Any]]:
     from assistant.tools.list_messages import LIST_MESSAGES
     from assistant.tools.move_event import MOVE_EVENT
     from assistant.tools.take_message import TAKE_MESSAGE
+    from assistant.tools.transfer_to_owner import TRANSFER_TO_OWNER
 
     return [
         TAKE_MESSAGE,
@@ -323,5 +326,6 @@ def all_tools() -> list[Tool[Any]]:
         MOVE_EVENT,
         CANCEL_EVENT,
         LIST_MESSAGES,
+        TRANSFER_TO_OWNER,
         END_CALL,
     ]

@@ -25,7 +25,7 @@ class Facts:
     """What the database knows about a call that rings. `status`: unknown, open or ended.
 
     name: what the owner calls this caller, if anything. calls_before: of this number today, itself not
-    counted. spent_usd: today, by calls that are over.
+    counted. spent_usd: today, by calls that are over. taken: the owner has taken it from the assistant.
     """
 
     preferences: Preferences
@@ -35,6 +35,7 @@ class Facts:
     calls_before: int
     spent_usd: float
     answered: bool
+    taken: bool
     midnight: datetime
 
 
@@ -53,6 +54,7 @@ def look_up(db: Any, call_sid: str, caller: Caller, now: datetime) -> Facts:
         calls_before=max(0, before),
         spent_usd=calls.cost_since(db, midnight),
         answered=status == "open" and _is_answered(db, call_sid),
+        taken=calls.put_through(db, call_sid),
         midnight=midnight,
     )
 

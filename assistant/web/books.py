@@ -43,6 +43,8 @@ def owner_was_not_reached(db: Any, call_sid: str) -> None:
     """The owner pressed 1, and the two were never connected all the same."""
     if calls.status_of(db, call_sid) == "open":
         calls.set_columns(db, call_sid, owner_accepted=False, answered_at=None)
+    elif calls.put_through(db, call_sid):
+        calls.set_columns(db, call_sid, ended_because="line_lost")
 
 
 def stream_began(db: Any, call_sid: str, now: datetime) -> None:

@@ -16,6 +16,7 @@ import logging
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 from flask import Flask, abort, request
@@ -29,7 +30,8 @@ from assistant.telephony.phone import NOT_OURS, TwilioPhone
 from assistant.telephony.signature import stream_signature_ok
 from assistant.web import books
 from assistant.web.parts import parts
-from assistant.web.webhooks import SIGNATURE, signed_url
+from assistant.web.putting_through import ring_owner
+from assistant.web.signed import SIGNATURE, signed_url
 
 log = logging.getLogger(__name__)
 
@@ -140,7 +142,11 @@ def _answer(channel: Channel, start: streams.StreamStart) -> None:
     call_sid, everything = start.call_sid, parts()
     call = everything.memory.of(call_sid)
     rest = everything.rest_for(call_sid)
-    phone = TwilioPhone(channel, start.stream_sid, call_sid, rest, everything.within)
+    ring = partial(ring_owner, everything, call_sid) if everything.settings.has_phone else None
+    phone = TwilioPhone(channel, start.stream_sid, call_sid, rest, everything.within, ring)
+    if everything.live_calls.parked(call_sid):
+        everything.live_calls.adopt(call_sid, phone)
+        return
     ended_because: str | None = "model_failed"  # what it is when a fault of ours ends it
     try:
         ended_because = everything.serve_call(

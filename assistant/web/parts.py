@@ -19,7 +19,7 @@ from typing import Any, Literal, Protocol, cast
 
 from flask import Flask, current_app
 
-from assistant.bridge import Phone
+from assistant.phone_side import Phone
 from assistant.calendars.diary import Diary
 from assistant.calendars.google import Google
 from assistant.channel import Readiness
@@ -77,6 +77,8 @@ class CallAtTheDoor:
     accepted: bool = False
     over_at: datetime | None = None
     language: str = "en"
+    name: str = ""  # what the owner, or the network, calls the caller
+    why: str = ""  # they want to be put through, as the owner is told
     api_url: str = ""  # the sandbox caller's own REST side
     scenario: str | None = None
 
@@ -208,12 +210,14 @@ class Parts:
         return ask
 
     def is_streaming(self, call_sid: str) -> bool:
-        """Whether the assistant has this call."""
-        return call_sid in self.streams or self.live_calls.has(call_sid)
+        """Whether the caller is with the assistant; not while the owner's phone is rung for them."""
+        has_call = self.live_calls.has(call_sid) and not self.live_calls.parked(call_sid)
+        return call_sid in self.streams or has_call
 
     def is_going_on(self, call_sid: str) -> bool:
         """Whether this call is being served in any way, as far as we know."""
-        return self.is_streaming(call_sid) or self.voicemails.has(call_sid)
+        is_ours = call_sid in self.streams or self.live_calls.has(call_sid)
+        return is_ours or self.voicemails.has(call_sid)
 
     def assistants_busy(self) -> int:
         """Calls the assistant has or will have in a moment: what `max_concurrent_calls` counts."""

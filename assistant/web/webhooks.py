@@ -1,46 +1,38 @@
 """What Twilio asks about a call, and what it is told: the decisions of a call that rings.
 
-Every webhook is signed, over our own address and every field; without a good signature nothing is read
-and nothing kept. Webhooks come twice, late and in any order: each view can be called again and leaves the
-same behind. An answer never waits for a locked database: it is read without waiting for writers, and what
-is to be written is queued. A bug here is not the caller's: they are asked for a message.
+Only Twilio gets here (`signed`). Webhooks come twice, late and in any order: each view can be called again
+and leaves the same behind. An answer never waits for a locked database: it is read without waiting for
+writers, and what is to be written is queued. A bug here is not the caller's: they are asked for a message.
 """
 
 from __future__ import annotations
 
 import logging
-import re
-from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
-from urllib.parse import urlsplit
 
-from flask import Flask, Response, abort, request
-from flask.typing import ResponseReturnValue
-from werkzeug.exceptions import HTTPException
+from flask import Flask
 
-from assistant.config import is_loopback
+from assistant.call.events import OwnerAccepted, OwnerPickedUp
 from assistant.errors import StoreBusy
 from assistant.telephony import twiml
 from assistant.telephony.dials import LONGER_THAN_RINGING_S
 from assistant.telephony.rest import OVER, is_sid
-from assistant.telephony.signature import signature_ok
 from assistant.telephony.tokens import LIFETIME_S
 from assistant.trust import Caller, level, read_caller
 from assistant.web import books
 from assistant.web.admission import Facts, Ringing, first_answer, look_up, over_a_cap
 from assistant.web.parts import Answer, CallAtTheDoor, parts
+from assistant.web.putting_through import own_number, who_calls
+from assistant.web.signed import Form, webhook
 
 log = logging.getLogger(__name__)
 
-SIGNATURE = "X-Twilio-Signature"
 READ_S = 1.0  # reading and writing together stay well under the two seconds Twilio is to wait
 BEGIN_S = 0.5
 LONGEST_TEXT = 200
-
-Form = Mapping[str, str]
 
 
 def register(app: Flask) -> None:
@@ -54,7 +46,7 @@ def register(app: Flask) -> None:
         ("/voice/recording", recording, None),
         ("/voice/status", status, None),
     ):
-        app.add_url_rule(path, f"voice_{view.__name__}", _webhook(view, otherwise), methods=["POST"])
+        app.add_url_rule(path, f"voice_{view.__name__}", webhook(view, otherwise), methods=["POST"])
 
 
 def _plain_voicemail(call_sid: str) -> str:
@@ -68,78 +60,6 @@ def _plain_voicemail(call_sid: str) -> str:
 
 def _hang_up(call_sid: str) -> str:
     return twiml.hang_up()
-
-
-# --- the door ---------------------------------------------------------------------
-
-
-def _webhook(
-    view: Callable[[str, Form], str | None], otherwise: Callable[[str], str] | None
-) -> Callable[[], ResponseReturnValue]:
-    """A view for `view(call_sid, form)`. otherwise: its document when that fails; None: a 500."""
-
-    def answer() -> ResponseReturnValue:
-        call_sid, form = _checked()
-        try:
-            document = view(call_sid, form)
-        except HTTPException:
-            raise
-        except Exception:
-            if otherwise is None:
-                raise
-            log.exception("%s: %s failed", call_sid, view.__name__)
-            document = otherwise(call_sid)
-        return ("", 204) if document is None else Response(document, content_type="text/xml; charset=utf-8")
-
-    return answer
-
-
-def _checked() -> tuple[str, Form]:
-    """The call and the form of a request that is Twilio's, about our account. Else 403 or 400."""
-    form = request.form
-    settings = parts().settings
-    token = settings.twilio_auth_token.get_secret_value()
-    if not signature_ok(token, signed_url(settings.url), form, request.headers.get(SIGNATURE)):
-        # The fields' names tell which webhook this claims to be; their values are not ours to keep.
-        log.warning("refused: %s is not signed by Twilio (%d fields)", request.url_rule, len(form))
-        abort(403)
-    if form.get("AccountSid") != settings.twilio_account_sid:
-        log.warning("refused: %s is about another account", request.url_rule)
-        abort(403)
-    call_sid = form.get("CallSid", "")
-    if not is_sid("CA", call_sid):
-        abort(400, "CallSid is missing, or is none.")
-    if settings.sandbox:
-        _note_sandbox(call_sid, form)
-    return call_sid, form
-
-
-def signed_url(url: Callable[[str], str]) -> str:
-    """The address as Twilio was given it: our own, with the query string byte for byte."""
-    query = request.query_string.decode("utf-8", "replace")
-    return url(request.path) + (f"?{query}" if query else "")
-
-
-def _note_sandbox(call_sid: str, form: Form) -> None:
-    """A simulated call says where its REST side is, and which scenario it plays."""
-    api_url, scenario = form.get("SandboxApiUrl", ""), form.get("SandboxScenario", "")
-    if api_url and not _is_local_address(api_url):
-        abort(400, "SandboxApiUrl is not an address of this machine.")
-    if not re.fullmatch(r"[a-z0-9-]{0,40}", scenario):
-        abort(400, "SandboxScenario is not the name of one.")
-    call = parts().memory.of(call_sid)
-    call.api_url = api_url.rstrip("/") or call.api_url
-    call.scenario = scenario or call.scenario
-
-
-def _is_local_address(url: str) -> bool:
-    try:
-        split = urlsplit(url)
-        _ = split.port
-    except ValueError:
-        return False
-    plain = split.path in ("", "/") and not split.query and not split.fragment and split.username is None
-    return split.scheme == "http" and is_loopback(split.hostname or "") and plain
 
 
 # --- a call rings -----------------------------------------------------------------
@@ -166,6 +86,7 @@ def _rings(call_sid: str, form: Form) -> _Rings:
     call.stir_verstat = form.get("StirVerstat") or call.stir_verstat
     call.trust = level(facts.standing, call.stir_verstat)
     call.language = facts.preferences.language
+    call.name = facts.name or _text(form, "CallerName") or call.name
     return _Rings(call_sid, form, caller, facts, call)
 
 
@@ -252,9 +173,8 @@ def _text(form: Form, name: str) -> str | None:
 
 def _ring_owner(rings: _Rings, calls_before: int) -> str:
     settings, kept = parts().settings, rings.facts.preferences
-    # Withheld, SIP and implausible numbers cannot be shown, and would make the owner's leg fail.
-    own_number = rings.caller.number is not None and rings.caller.sip is None
-    shown = rings.caller.number if own_number and rings.caller.number else settings.twilio_number
+    own = own_number(rings.caller)
+    shown = own or settings.twilio_number
     parts().dials.begin(rings.call_sid, rings.caller, shown=shown, ring_seconds=kept.ring_seconds)
     others = parts().lobby.waiting(besides=rings.call_sid)
     if _cap_reached(rings, calls_before, parts().assistants_busy() + others) is None:
@@ -264,7 +184,7 @@ def _ring_owner(rings: _Rings, calls_before: int) -> str:
         settings.url,
         owner_phone=settings.owner_phone,
         ring_seconds=kept.ring_seconds,
-        caller_id=None if own_number else shown,
+        caller_id=None if own else shown,
     )
 
 
@@ -276,11 +196,23 @@ def _assistant(rings: _Rings, calls_before: int) -> str:
         log.warning("%s: plain voicemail: %s is reached", rings.call_sid, cap)
         return _voicemail(rings)
     # Nothing that waits may come between the counting and the token: it is what is counted.
-    token = parts().tokens.issue(rings.call_sid)
+    document = _connect(rings)
     free = rings.facts.preferences.max_concurrent_calls - parts().assistants_busy()
     parts().lobby.make_room(free, besides=rings.call_sid)
     parts().expect(rings.call_sid, LIFETIME_S, certain=True)
+    return document
+
+
+def _assistant_again(rings: _Rings) -> str:
+    """The assistant has this call, which comes back from the owner's phone: whatever the caps say."""
+    if parts().live_calls.draining:
+        return _voicemail(rings)
+    return _connect(rings)
+
+
+def _connect(rings: _Rings) -> str:
     settings = parts().settings
+    token = parts().tokens.issue(rings.call_sid)
     return twiml.assistant(
         settings.url, stream_url=settings.stream_url, token=token, language=rings.call.language
     )
@@ -310,8 +242,12 @@ def _voicemail(rings: _Rings) -> str:
 
 def screen(call_sid: str, form: Form) -> str:
     """Somebody, or something, has picked up the owner's phone. Runs on the owner's own leg."""
-    call = parts().memory.of(form.get("ParentCallSid", ""))
-    return twiml.hang_up() if call.over_at else twiml.screen(parts().settings.url, language=call.language)
+    parent_sid = form.get("ParentCallSid", "")
+    call = parts().memory.of(parent_sid)
+    if call.over_at:
+        return twiml.hang_up()
+    parts().live_calls.put(parent_sid, lambda at_ms: OwnerPickedUp(at_ms=at_ms))
+    return twiml.screen(parts().settings.url, language=call.language, who=who_calls(call), why=call.why)
 
 
 def screened(call_sid: str, form: Form) -> str:
@@ -319,11 +255,15 @@ def screened(call_sid: str, form: Form) -> str:
     parent_sid = form.get("ParentCallSid", "")
     if form.get("Digits") != "1" or not is_sid("CA", parent_sid) or parts().is_streaming(parent_sid):
         return twiml.hang_up()
+    call = parts().memory.of(parent_sid)
+    if call.over_at:
+        return twiml.hang_up()
     log.info("%s: the owner takes the call", parent_sid)
     parts().dials.forget(parent_sid)
     parts().lobby.give_up(parent_sid, "the owner takes the call")
-    parts().memory.of(parent_sid).accepted = True
-    parts().store.put(books.owner_accepted, parent_sid, datetime.now(UTC))
+    call.accepted = True
+    if not parts().live_calls.put(parent_sid, lambda at_ms: OwnerAccepted(at_ms=at_ms)):
+        parts().store.put(books.owner_accepted, parent_sid, datetime.now(UTC))
     return twiml.empty()
 
 
@@ -335,16 +275,23 @@ def after_dial(call_sid: str, form: Form) -> str:
     rings = _rings(call_sid, form)
     bridged = form.get("DialBridged", "").lower() != "false"
     # Who answered an unfinished call that we have no memory of? Before us, only the owner can have.
-    accepted = rings.call.accepted or (rings.call.answer is None and rings.facts.answered)
+    forgotten = rings.call.answer is None and rings.facts.answered
+    accepted = rings.call.accepted or rings.facts.taken or forgotten
     if accepted and bridged:
         parts().lobby.give_up(call_sid, "the owner has taken the call")
         return twiml.hang_up()
     if accepted:
         rings.call.accepted = False
         parts().store.put(books.owner_was_not_reached, call_sid)
-    if form.get("CallStatus") in OVER or rings.call.over_at or rings.facts.status == "ended":
+    if form.get("CallStatus") in OVER or rings.call.over_at:
+        parts().live_calls.hung_up(call_sid)
         parts().lobby.give_up(call_sid, "the caller has gone")
         return twiml.empty()
+    if parts().live_calls.parked(call_sid):
+        return _assistant_again(rings)
+    if rings.facts.status == "ended":
+        # The assistant's part is over (it was not waited for any longer, or has crashed); the call is not.
+        return _voicemail(rings)
     calls_before = _begin(rings)
     if rings.call.answer == "voicemail" or parts().live_calls.draining:
         return _voicemail(rings)

@@ -50,7 +50,7 @@ class Phone:
     def __init__(self, way_back: Delay) -> None:
         self.sounds: list[Sound] = []
         self.given_back: list[str] = []  # marks
-        self._way_back = way_back
+        self.way_back = way_back
         self._free_ms = 0.0  # when everything queued has been played
         self._marks: list[tuple[float, str]] = []  # (comes back at, name), in order
 
@@ -77,7 +77,7 @@ class Phone:
 
     def _queue_mark(self, played_ms: float, name: str) -> None:
         latest = self._marks[-1][0] if self._marks else 0.0
-        self._marks.append((max(latest, played_ms + self._way_back()), name))
+        self._marks.append((max(latest, played_ms + self.way_back()), name))
 
     def heard_ms(self, item_id: str, now_ms: float) -> float:
         """How much of an item has left the loudspeaker."""
@@ -207,6 +207,12 @@ class Line:
     def hangs_up(self) -> list[Command]:
         return self.tell(ev.CallerGone, hung_up=True)
 
+    def comes_back(self) -> list[Command]:
+        """A new stream of the same call: another phone, whose clock goes on with the call's."""
+        self.phone = Phone(self.phone.way_back)
+        self._frames, self.gone = int(self.now_ms) // FRAME_MS, False
+        return self.tell(ev.CallerBack)
+
     # --- the model -----------------------------------------------------------
 
     def reply(
@@ -252,7 +258,7 @@ class Line:
     # --- the clockwork -------------------------------------------------------
 
     def _handle(self, event: ev.Event) -> list[Command]:
-        self.gone = self.gone or isinstance(event, ev.CallerGone)
+        self.gone = self.gone or isinstance(event, ev.CallerGone | ev.CallOver)
         commands = self.call.handle(event)
         for command in commands:
             self.did.append(command)

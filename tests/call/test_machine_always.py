@@ -43,6 +43,15 @@ HAPPENINGS = st.one_of(
     st.tuples(st.sampled_from(["lost", "nothing", "old mark", "limit"]), numbers),
     st.tuples(st.sampled_from(["asks for key", "confirmed"]), numbers),
     st.tuples(st.sampled_from(["gone", "shut down", "hang up failed"]), st.just(0)),
+    st.tuples(st.sampled_from(["owner says", "owner asks", "owner rings"]), numbers),
+)
+# What the owner does who watches the call, and what comes of ringing their phone.
+STEPPING_IN = st.one_of(
+    HAPPENINGS,
+    st.tuples(st.sampled_from(["owner says", "owner asks", "owner ends", "voicemail"]), numbers),
+    st.tuples(st.sampled_from(["owner rings", "transfer", "gone", "back", "back", "wait"]), st.just(0)),
+    st.tuples(st.sampled_from(["owner rings", "gone", "back", "picked up", "accepted", "over"]), st.just(0)),
+    st.tuples(st.just("wait"), st.sampled_from([100, 5_000, 30_000])),
 )
 # What an owner does, between all the rest of it.
 TYPING = st.one_of(
@@ -147,10 +156,30 @@ def happen_elsewhere(line: Line, what: str, number: Any) -> None:
             line.tell(ev.TimerFired, "limit")
         case "gone":
             line.tell(ev.CallerGone, hung_up=True)
+
+
+def the_owner_does(line: Line, what: str, number: Any) -> None:
+    match what:
+        case "over":
+            line.tell(ev.CallOver)
+        case "owner says" | "owner asks":
+            line.tell(ev.OwnerSays, f"Words {number}.", ask=what == "owner asks")
+        case "owner rings":
+            line.tell(ev.OwnerRings)
+        case "owner ends" | "voicemail":
+            line.tell(ev.OwnerEnds, voicemail=what == "voicemail")
+        case "picked up":
+            line.tell(ev.OwnerPickedUp)
+        case "accepted":
+            line.tell(ev.OwnerAccepted)
         case "shut down":
             line.tell(ev.ShutDown)
         case "hang up failed":
             line.tell(ev.HangUpFailed)
+        case "back" if line.call.parked:
+            line.comes_back()
+        case _:
+            the_owner_does(line, what, number)
 
 
 def check(line: Line) -> None:
@@ -339,6 +368,12 @@ def test_whatever_happens_while_something_waits_for_a_key(plan, happenings):
     whatever_happens(plan, [("level", 0), *happenings])
 
 
+@settings(max_examples=600, deadline=None)
+@given(st.sampled_from(PLANS), st.lists(STEPPING_IN, min_size=5, max_size=40))
+def test_whatever_happens_to_an_owner_who_steps_in(plan, happenings):
+    whatever_happens(plan, happenings)
+
+
 def whatever_happens(plan: CallPlan, happenings: list[tuple[str, Any]]) -> None:
     line = Owner(plan)
     line.begins()
@@ -363,12 +398,21 @@ def whatever_happens(plan: CallPlan, happenings: list[tuple[str, Any]]) -> None:
             "lost",
             "gone",
             "limit",
+            "back",
+            "over",
+            "owner says",
+            "owner asks",
+            "owner rings",
+            "owner ends",
+            "voicemail",
+            "picked up",
+            "accepted",
         ):
             if what == "ready" and line.ready:
                 continue
             happen(line, what, number)
     check(line)
-    line.tell(ev.CallerGone, hung_up=True)
+    line.tell(ev.CallOver)
     line.wait(4_000)
 
     assert line.call.ended

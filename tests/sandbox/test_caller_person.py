@@ -70,8 +70,9 @@ def test_a_question_that_is_not_answered_is_not_agreed_to_for_ever() -> None:
 def test_a_reply_without_the_line_it_must_have_is_a_problem_and_the_caller_hangs_up() -> None:
     telephone = Telephone("anything-else")
 
-    caller = person(telephone, {"say": "hello"}, {"hear": "reply", "saying": "welcome"}, {"say": "yes"})
-    assert caller.problems == ["hear reply: it was not 'Welcome. What can I do for you?'"]
+    hears_it = {"hear": "reply", "saying": "welcome", "within_s": 2}
+    caller = person(telephone, {"say": "hello"}, hears_it, {"say": "yes"})
+    assert caller.problems == ["hear reply: nobody said 'Welcome. What can I do for you?' within 2 s"]
     assert telephone.hung_up
     assert [one.line_id for one in caller.spoken] == ["hello"]
 

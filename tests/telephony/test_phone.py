@@ -178,12 +178,20 @@ def test_after_a_hang_up_the_stream_closes_normally(line: Line):
 
 def test_the_call_is_ended_and_redirected_over_rest():
     rest = RestSide()
-    caller = off_line(rest)
+    caller = TwilioPhone(None, STREAM, CALL, rest, ring_owner=lambda why: f"<Response>{why}</Response>")  # type: ignore[arg-type]
 
     caller.hang_up()
-    caller.transfer("<Response/>")
+    caller.transfer("urgent")
 
-    assert rest.asked == [("hang up", CALL), ("update", CALL, "<Response/>")]
+    assert rest.asked == [("hang up", CALL), ("update", CALL, "<Response>urgent</Response>")]
+
+
+def test_where_there_is_no_phone_of_the_owners_nobody_is_rung():
+    rest = RestSide()
+
+    with pytest.raises(RestError, match="no phone"):
+        off_line(rest).transfer("urgent")
+    assert rest.asked == []
 
 
 def test_the_rest_side_has_a_time_limit():

@@ -211,7 +211,13 @@ def test_a_caller_who_says_they_are_the_owner_is_not(lived_in: House):
     """What a model was told about its caller is nothing to the tools."""
     line = lived_in.rings("stranger", ANA, "CA1")
 
-    assert line.toolbox.names() == ["take_message", "find_free_times", "add_event", "end_call"]
+    assert line.toolbox.names() == [
+        "take_message",
+        "find_free_times",
+        "add_event",
+        "transfer_to_owner",
+        "end_call",
+    ]
     assert {tool.name for tool in all_tools()} - set(line.toolbox.names()) == {
         "list_events", "move_event", "cancel_event", "list_messages",
     }  # fmt: skip

@@ -253,7 +253,13 @@ def test_it_never_raises(name: str, arguments: str):
 def test_a_stranger_may_leave_a_message_ask_for_a_time_and_end_the_call():
     toolbox = Toolbox(ToolContext("CA1", None, "stranger", NOWHERE, NOTHING))
 
-    assert toolbox.names() == ["take_message", "find_free_times", "add_event", "end_call"]
+    assert toolbox.names() == [
+        "take_message",
+        "find_free_times",
+        "add_event",
+        "transfer_to_owner",
+        "end_call",
+    ]
     parameters = {one["name"]: one["parameters"] for one in toolbox.declared()}
     assert parameters["take_message"]["required"] == ["text"]
     assert parameters["take_message"]["properties"]["urgency"]["enum"] == ["low", "normal", "high"]

@@ -12,7 +12,7 @@
     starts_after_ms = 0
     steps = [
       { hear = "reply", quiet_ms = 900, within_s = 30 },  # voice since our last word, then that much quiet
-      { hear = "reply", saying = "welcome" },             # a line that must be in it, or the caller hangs up
+      { hear = "reply", saying = "welcome" },             # a line that must come, whatever comes before it
       { hear = "tone", within_s = 30 },                   # the beep of a voicemail
       { say = "message-1" },                              # a line of lines.toml
       { say = "yes", while_asked = "put-down" },          # as long as that is asked; the reply is heard

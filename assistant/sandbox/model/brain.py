@@ -85,6 +85,10 @@ class Brain:
         answer = answer_in(note)
         return self._go_on(_entry(rulebook()["told"], answer), means) if answer else []
 
+    def noted(self, note: str) -> list[Part]:
+        """What to say when a note tells of something it knows; else nothing."""
+        return self._known_words("noted", note)
+
     def answer_note(self, note: str, means: Means) -> list[Part]:
         """Go on with a conversation this session was only told about."""
         said = lines_in(note)
@@ -100,7 +104,10 @@ class Brain:
 
     def asked(self, instructions: str) -> list[Part]:
         """What to say when the instructions of one response want something it knows; else nothing."""
-        fits = (asked for asked in rulebook()["asked"] if bare(asked["words"]) in bare(instructions))
+        return self._known_words("asked", instructions)
+
+    def _known_words(self, kind: str, told: str) -> list[Part]:
+        fits = (known for known in rulebook()[kind] if bare(known["words"]) in bare(told))
         return [*self._sentences(next(fits, {"say": []})["say"])]
 
     def speak_up(self) -> list[Part]:

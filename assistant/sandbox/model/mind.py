@@ -39,12 +39,14 @@ class Mind:
             self.brain.recall(lines_in(note))
             line = said.line or next(iter(lines_in(said.text())), None)
             return [*_asked_before(waiting), *self.brain.answer(line, means)]
+        told = next((item.text() for item in reversed(waiting) if item.kind == "system"), "")
+        if noted := self.brain.noted(told):
+            return noted
         outputs = [item for item in waiting if item.kind == "function_call_output"]
         if outputs:
             return self._answer_tools(outputs, means)
         if note:
             return self.brain.answer_note(note, means)
-        told = next((item.text() for item in reversed(waiting) if item.kind == "system"), "")
         return self.brain.answer_report(told, means) or self.brain.speak_up()
 
     def _answer_tools(self, outputs: list[Item], means: Means) -> list[Part]:
