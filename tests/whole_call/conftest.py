@@ -19,11 +19,12 @@ from tests.whole_call.keyed import Keyed, keyed_program
 from tests.whole_call.locked import Locked
 from tests.whole_call.owner_calls import WithoutPin, set_pin
 from tests.whole_call.stage import Stage
+from tests.whole_call.transfers import Transfers
 
 WAVES = (
     ("stage", "barge_ins"),
     ("bookings", "without_pin", "linked", "unlinked_by_google"),
-    ("crashes", "keyed", "locked"),
+    ("crashes", "keyed", "locked", "transfers"),
 )
 
 
@@ -79,6 +80,14 @@ def keyed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Keyed]:
 def locked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Locked]:
     """A call in the middle of which the database is locked."""
     made = Locked(tmp_path_factory.mktemp("locked"))
+    yield made
+    made.house.kill()
+
+
+@pytest.fixture(scope="session")
+def transfers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Transfers]:
+    """Callers who want to be put through, and come back."""
+    made = Transfers(tmp_path_factory.mktemp("transfers"))
     yield made
     made.house.kill()
 
