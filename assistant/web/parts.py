@@ -19,7 +19,6 @@ from typing import Any, Literal, Protocol, cast
 
 from flask import Flask, current_app
 
-from assistant.phone_side import Phone
 from assistant.calendars.diary import Diary
 from assistant.calendars.google import Google
 from assistant.channel import Readiness
@@ -28,6 +27,7 @@ from assistant.errors import AssistantError
 from assistant.live import Live
 from assistant.live_calls import LiveCalls
 from assistant.lobby import Expected, Lobby
+from assistant.phone_side import Phone
 from assistant.store.writer import Store
 from assistant.telephony.dials import RunningDials
 from assistant.telephony.recordings import catch_up, fetch_voicemail
@@ -211,8 +211,9 @@ class Parts:
 
     def is_streaming(self, call_sid: str) -> bool:
         """Whether the caller is with the assistant; not while the owner's phone is rung for them."""
-        has_call = self.live_calls.has(call_sid) and not self.live_calls.parked(call_sid)
-        return call_sid in self.streams or has_call
+        if self.live_calls.parked(call_sid):
+            return False  # its first stream may still be on the way out
+        return call_sid in self.streams or self.live_calls.has(call_sid)
 
     def is_going_on(self, call_sid: str) -> bool:
         """Whether this call is being served in any way, as far as we know."""
@@ -231,6 +232,10 @@ class Parts:
             return
         expected = Expected(call_sid, call.identity, call.trust, call.scenario)
         self.lobby.expect(expected, wait_s, certain=certain)
+
+    def facts(self) -> dict[str, Any]:
+        """How busy we are, for the doctor."""
+        return {"open_calls": self.live_calls.count(), "running_usd": self.live_calls.cost_usd()}
 
     def still_live(self) -> int:
         """What a stop has to wait for: the assistant's calls, until their last words are kept; those on

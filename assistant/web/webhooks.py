@@ -323,7 +323,8 @@ def status(call_sid: str, form: Form) -> None:
     parts().tokens.drop(call_sid)
     parts().lobby.give_up(call_sid, "the call is over")
     parts().voicemails.over(call_sid)
-    if parts().live_calls.has(call_sid):
-        parts().live_calls.hung_up(call_sid)  # it closes its own books; see media.py
-    else:
+    live_calls = parts().live_calls
+    is_served = live_calls.has(call_sid) and not live_calls.parked(call_sid)
+    live_calls.hung_up(call_sid)
+    if not is_served:  # else its stream closes the books; see media.py
         parts().store.put(books.caller_has_gone, call_sid, call.over_at)
