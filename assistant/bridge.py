@@ -181,10 +181,11 @@ class Bridge:
         """Take care of one event. What a session that was given up still says is not for this call."""
         if session and session != len(self._sessions):
             return
-        if type(event) in _NOTED:
+        is_noted = type(event) in _NOTED
+        if is_noted:
             self._note(event)
         commands = self._call.handle(event)
-        if type(event) in _LINE_OVER and not self._call.parked:
+        if is_noted and isinstance(event, _LINE_OVER) and not self._call.parked:
             self._keeping.line_over()
         for command in commands:
             try:
@@ -353,8 +354,8 @@ class Bridge:
         self._keeping.finish(self._call.ended_because or "model_failed", self._sessions)
 
 
-_NOTED = frozenset({ev.ModelLost, ev.ModelError, ev.ReplyDone})
-_LINE_OVER = frozenset({ev.CallerGone, ev.CallOver})
+_LINE_OVER = (ev.CallerGone, ev.CallOver)
+_NOTED = frozenset({*_LINE_OVER, ev.ModelLost, ev.ModelError, ev.ReplyDone})
 
 _BESIDE: dict[type[do.Command], Callable[[Beside, Any], None]] = {
     do.RunTool: Beside.run_tool,
