@@ -20,7 +20,11 @@ the disk away from the live audio:
     feed.py          the secret in the address of the calendar's feed
     export.py        calls as the contract shows them
     preferences.py   what the owner may change while the program runs; working_hours.py reads one of them
-    callers.py       what is kept about a number
+    callers.py       what is kept about a number; people.py everybody who called or is kept
+    inbox.py         calls as lists show them, and what the owner has dealt with
+    search.py        finding what was said; query.py reads what was typed, lines.py marks it
+    step_ins.py      what the owner did in the middle of a call
+    program.py       what the running program notes about itself, and the doctor about everything
     greetings.py     the sound of the first words, so that nobody has to wait for them
     logins.py        browsers that are logged in, the password's hash
     pins.py          the keypad PIN's hash, and the tries at it

@@ -1,4 +1,4 @@
-"""What is kept about a number: a name, and where its caller stands with the owner.
+"""What is kept about a number: a name, where its caller stands with the owner, and the owner's notes.
 
 `stranger` is everybody nothing is kept about; `known` opens the calendar's booking; `blocked` is never
 answered. A number is kept in one form only, E.164 or a bare `sip:` URI, or a blocked caller could come
@@ -8,7 +8,8 @@ back by being written differently.
 from __future__ import annotations
 
 import re
-from typing import Any, Literal
+import unicodedata
+from typing import Any, Literal, TypedDict, cast
 
 import phonenumbers
 from sqlite_utils import Database
@@ -17,6 +18,18 @@ from assistant.errors import StoreError
 
 Standing = Literal["stranger", "known", "blocked"]
 LONGEST_NAME = 80
+LONGEST_NOTES = 2000
+
+
+class Kept(TypedDict):
+    """What is kept about a number."""
+
+    name: str | None
+    standing: Standing
+    notes: str
+
+
+NOTHING: Kept = {"name": None, "standing": "stranger", "notes": ""}
 
 
 def normalise(text: str, *, region: str | None = None) -> str:
@@ -65,30 +78,48 @@ def region_of(number: str | None) -> str | None:
 def standing(db: Database, number: str | None) -> dict[str, Any]:
     """`{"name": str | None, "standing": "stranger" | "known" | "blocked"}` of a normalised number;
     a withheld one (None) is a stranger's."""
-    return _kept(db, number)
+    return _without_notes(kept(db, number))
 
 
-def _kept(db: Database, number: str | None) -> dict[str, Any]:
-    row = next(db.query("SELECT name, standing FROM callers WHERE number = ?", (number,)), None)
-    return row or {"name": None, "standing": "stranger"}
+def kept(db: Database, number: str | None) -> Kept:
+    """All that is kept about a number, as it is written there."""
+    found = db.query("SELECT name, standing, notes FROM callers WHERE number = ?", (number,))
+    return cast(Kept, next(found, NOTHING))
 
 
 def set_caller(
-    db: Database, number: str, *, name: str | None = None, standing: Standing | None = None
+    db: Database,
+    number: str,
+    *,
+    name: str | None = None,
+    standing: Standing | None = None,
+    notes: str | None = None,
 ) -> dict[str, Any]:
-    """Change what is kept about a normalised number; None leaves a thing as it is, name "" removes it.
+    """Change what is kept about a normalised number; None leaves a thing as it is, "" removes it.
 
-    Returns the same as the function `standing`.
+    Returns the same as the function `standing`. Raises StoreError with one line for the owner.
     """
-    before = _kept(db, number)
-    name = before["name"] if name is None else one_line_name(name)
-    after = {"name": name, "standing": standing or before["standing"]}
-    if after == {"name": None, "standing": "stranger"}:
+    before = kept(db, number)
+    after: Kept = {
+        "name": before["name"] if name is None else one_line_name(name),
+        "standing": standing or before["standing"],
+        "notes": before["notes"] if notes is None else plain_notes(notes),
+    }
+    if after == NOTHING:
         remove(db, number)
     else:
-        db.execute("INSERT OR REPLACE INTO callers (number, name, standing) VALUES (?, ?, ?)",
-                   (number, after["name"], after["standing"]))  # fmt: skip
-    return after
+        # Not REPLACE: that would put a new row in place of the old one without the triggers of its end.
+        db.execute(
+            "INSERT INTO callers (number, name, standing, notes) VALUES (:number, :name, :standing, :notes)"
+            " ON CONFLICT (number) DO UPDATE SET name = excluded.name, standing = excluded.standing,"
+            " notes = excluded.notes",
+            {"number": number, **after},
+        )
+    return _without_notes(after)
+
+
+def _without_notes(what: Kept) -> dict[str, Any]:
+    return {"name": what["name"], "standing": what["standing"]}
 
 
 def one_line_name(name: str) -> str | None:
@@ -99,6 +130,21 @@ def one_line_name(name: str) -> str | None:
     if len(name) > LONGEST_NAME:
         raise StoreError(f"the name is longer than {LONGEST_NAME} characters")
     return name or None
+
+
+def plain_notes(notes: str) -> str:
+    """Notes of some lines, without the characters that cannot be shown."""
+    lines = ("".join(map(_shown, line)).rstrip() for line in notes.splitlines())
+    notes = "\n".join(lines).strip()
+    if len(notes) > LONGEST_NOTES:
+        raise StoreError(f"the notes are longer than {LONGEST_NOTES} characters")
+    return notes
+
+
+def _shown(character: str) -> str:
+    if character.isspace():
+        return " "
+    return "" if unicodedata.category(character) in ("Cc", "Cs") else character
 
 
 def remove(db: Database, number: str) -> bool:

@@ -5,6 +5,7 @@ A page of calls takes the same handful of statements however many calls are on i
 
 from __future__ import annotations
 
+import os
 from collections import defaultdict
 from collections.abc import Iterator
 from typing import Any
@@ -36,6 +37,12 @@ def export_all(db: Database) -> Iterator[Row]:
     ):
         yield from _whole(db, rows)
         after = (rows[-1]["started_at"], rows[-1]["n"])
+
+
+def write_all(db: Database, descriptor: int) -> None:
+    """Write all calls into an open file, one a line. It stays open."""
+    with os.fdopen(os.dup(descriptor), "wb") as file:
+        file.writelines(orjson.dumps(call, option=orjson.OPT_APPEND_NEWLINE) for call in export_all(db))
 
 
 def recent(db: Database, *, limit: int, offset: int = 0) -> list[Row]:

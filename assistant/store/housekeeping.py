@@ -22,7 +22,7 @@ import orjson
 from sqlite_utils import Database
 
 from assistant.errors import StoreError
-from assistant.store import appointments, callers, calls, logins, pins, preferences
+from assistant.store import appointments, callers, calls, logins, pins, preferences, search
 from assistant.store.recordings import DIRECTORY
 from assistant.store.schema import as_text, open_database
 from assistant.store.writer import Store
@@ -109,12 +109,9 @@ def is_on_file(store: Store, number: str) -> bool:
     """Whether there is anything of this number, written exactly so."""
     return (
         bool(store.read(_calls_from, number))
-        or store.read(callers.standing, number) != _NOBODY
+        or store.read(callers.kept, number) != callers.NOTHING
         or store.read(appointments.is_on_file, number)
     )
-
-
-_NOBODY = {"name": None, "standing": "stranger"}
 
 
 def _calls_from(db: Database, number: str) -> list[dict[str, Any]]:
@@ -243,6 +240,7 @@ def tidy(store: Store) -> bool:
 
 
 def _tidy(db: Database) -> bool:
+    search.forget_removed(db)
     db.execute("VACUUM")
     # Each try waits for readers as long as a statement waits for a lock; reads here are short.
     return any(db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0] == 0 for _ in range(3))

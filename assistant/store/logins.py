@@ -17,7 +17,8 @@ from assistant.store.schema import as_text, as_time
 
 IDLE = timedelta(days=30)
 OLDEST = timedelta(days=180)
-LONGEST_USER_AGENT = 120
+LONGEST_USER_AGENT = 300  # a phone's browser says which it is at the very end
+SHORTEST_PASSWORD, LONGEST_PASSWORD = 12, 1024
 
 
 def password_hash(db: Database) -> str | None:
@@ -46,10 +47,18 @@ def get(db: Database, login_id: str, *, now: datetime) -> dict[str, Any] | None:
     """The login of that id (`created_at`, `last_seen_at` as datetimes, `user_agent`); None when there is
     none, or when it is too old."""
     row = next(db.query("SELECT * FROM logins WHERE login_id = ?", (login_id,)), None)
-    if row is None:
-        return None
-    login = {**row, "created_at": as_time(row["created_at"]), "last_seen_at": as_time(row["last_seen_at"])}
-    return None if _is_over(login, now) else login
+    login = None if row is None else _login(row)
+    return None if login is None or _is_over(login, now) else login
+
+
+def all_of(db: Database, *, now: datetime) -> list[dict[str, Any]]:
+    """Every login that still holds, as `get` gives it, the one seen last first."""
+    rows = db.query("SELECT * FROM logins ORDER BY last_seen_at DESC, login_id")
+    return [login for login in map(_login, rows) if not _is_over(login, now)]
+
+
+def _login(row: dict[str, Any]) -> dict[str, Any]:
+    return {**row, "created_at": as_time(row["created_at"]), "last_seen_at": as_time(row["last_seen_at"])}
 
 
 def _is_over(login: dict[str, Any], now: datetime) -> bool:
@@ -64,6 +73,11 @@ def touch(db: Database, login_id: str, *, now: datetime) -> None:
 def delete(db: Database, login_id: str) -> None:
     """The browser has logged out."""
     db.execute("DELETE FROM logins WHERE login_id = ?", (login_id,))
+
+
+def delete_others(db: Database, login_id: str) -> int:
+    """Log every browser out but this one; returns how many there were."""
+    return int(db.execute("DELETE FROM logins WHERE login_id <> ?", (login_id,)).rowcount)
 
 
 def delete_all(db: Database) -> int:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import re
 import unicodedata
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 from zoneinfo import ZoneInfo
@@ -223,6 +224,17 @@ def set(db: Database, name: str, value: str) -> str:
     normal = checked(name, value)
     db.execute("INSERT OR REPLACE INTO preferences (name, value) VALUES (?, ?)", (name, normal))
     return normal
+
+
+def set_all(db: Database, values: Mapping[str, str]) -> bool:
+    """Set several, all or none of them; returns whether anything is another than before.
+
+    Raises PreferenceError, and changes nothing, when one is wrong.
+    """
+    normal = {name: checked(name, value) for name, value in values.items()}
+    before = load(db)
+    db.conn.executemany("INSERT OR REPLACE INTO preferences (name, value) VALUES (?, ?)", normal.items())
+    return load(db) != before
 
 
 def choices(name: str) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from sqlite_utils import Database, Migrations
 
-SCHEMA_VERSION = 4  # one more with every migration
+SCHEMA_VERSION = 5  # one more with every migration
 
 migrations = Migrations("afterbeep")
 
@@ -232,8 +232,8 @@ def owners_page(db: Database) -> None:
 
 
 # Calls from before count as seen. `rev` counts what was kept of a call, from 1, also when a turn is kept
-# anew: whoever has seen everything up to one `rev` asks for what is above it. A voicemail that arrives when the
-# call was done with is news again. `step_key` is the button's own: pressed twice, it happened once.
+# anew: whoever has seen everything up to one `rev` asks for what is above it. A voicemail that arrives when
+# the call was done with is news again. `step_key` is the button's own: pressed twice, it happened once.
 OWNERS_PAGE = """
 ALTER TABLE calls ADD COLUMN state TEXT NOT NULL DEFAULT 'unread' CHECK (state IN ('unread', 'open', 'done'));
 UPDATE calls SET state = 'open';
@@ -254,3 +254,111 @@ CREATE TABLE step_ins (
 CREATE TRIGGER news_of_a_call AFTER INSERT ON recordings WHEN new.kind = 'voicemail' BEGIN
   UPDATE calls SET state = 'unread' WHERE call_sid = new.call_sid; END
 """
+
+
+@migrations()
+def search(db: Database) -> None:
+    """What the search looks in, kept right by triggers; what is there already is put in."""
+    for statement in SEARCH:
+        db.execute(statement)
+
+
+# `said` has no text of its own, only which words are where (FTS5, contentless). Its rowid says of which
+# call a line is, and where the line itself is kept, so that calls are found without reading a row of them:
+#
+#     calls.n * 2^32 + kind * 2^30 + id    kind 0: the call itself, 1: a message, 2: a turn of the caller,
+#                                          3: a turn of the assistant; id: of the message or the turn
+#
+# To take a line out, FTS5 must be told what had been put in. When a call is removed, its turns and messages
+# go first: the cascade comes when the call's `n` cannot be looked up any more.
+SEARCH = (
+    """
+CREATE VIRTUAL TABLE said USING fts5 (text, name, content = '', columnsize = 0,
+  tokenize = 'unicode61 remove_diacritics 2')""",
+    """
+CREATE VIRTUAL TABLE people USING fts5 (number UNINDEXED, name, notes,
+  tokenize = 'unicode61 remove_diacritics 2')""",
+    """
+INSERT INTO said (rowid, text, name) SELECT n * 4294967296, summary, caller_name FROM calls""",
+    """
+INSERT INTO said (rowid, text, name)
+  SELECT n * 4294967296 + 1073741824 + messages.id, text, name FROM messages JOIN calls USING (call_sid)""",
+    """
+INSERT INTO said (rowid, text)
+  SELECT n * 4294967296 + (2 + (speaker = 'assistant')) * 1073741824 + turns.id, text
+  FROM turns JOIN calls USING (call_sid)""",
+    """
+INSERT INTO people (number, name, notes) SELECT number, name, notes FROM callers""",
+    """
+CREATE TRIGGER search_new_call AFTER INSERT ON calls BEGIN
+  INSERT INTO said (rowid, text, name) VALUES (new.n * 4294967296, new.summary, new.caller_name);
+END""",
+    """
+CREATE TRIGGER search_changed_call AFTER UPDATE OF summary, caller_name ON calls
+  WHEN new.summary IS NOT old.summary OR new.caller_name IS NOT old.caller_name BEGIN
+  INSERT INTO said (said, rowid, text, name)
+    VALUES ('delete', old.n * 4294967296, old.summary, old.caller_name);
+  INSERT INTO said (rowid, text, name) VALUES (new.n * 4294967296, new.summary, new.caller_name);
+END""",
+    """
+CREATE TRIGGER search_call_goes BEFORE DELETE ON calls BEGIN
+  DELETE FROM turns WHERE call_sid = old.call_sid;
+  DELETE FROM messages WHERE call_sid = old.call_sid;
+  INSERT INTO said (said, rowid, text, name)
+    VALUES ('delete', old.n * 4294967296, old.summary, old.caller_name);
+END""",
+    """
+CREATE TRIGGER search_new_message AFTER INSERT ON messages BEGIN
+  INSERT INTO said (rowid, text, name) SELECT n * 4294967296 + 1073741824 + new.id, new.text, new.name
+    FROM calls WHERE call_sid = new.call_sid;
+END""",
+    """
+CREATE TRIGGER search_message_goes AFTER DELETE ON messages BEGIN
+  INSERT INTO said (said, rowid, text, name)
+    SELECT 'delete', n * 4294967296 + 1073741824 + old.id, old.text, old.name
+    FROM calls WHERE call_sid = old.call_sid;
+END""",
+    """
+CREATE TRIGGER search_changed_message AFTER UPDATE OF text, name ON messages BEGIN
+  INSERT INTO said (said, rowid, text, name)
+    SELECT 'delete', n * 4294967296 + 1073741824 + old.id, old.text, old.name
+    FROM calls WHERE call_sid = old.call_sid;
+  INSERT INTO said (rowid, text, name) SELECT n * 4294967296 + 1073741824 + new.id, new.text, new.name
+    FROM calls WHERE call_sid = new.call_sid;
+END""",
+    """
+CREATE TRIGGER search_new_turn AFTER INSERT ON turns BEGIN
+  INSERT INTO said (rowid, text)
+    SELECT n * 4294967296 + (2 + (new.speaker = 'assistant')) * 1073741824 + new.id, new.text
+    FROM calls WHERE call_sid = new.call_sid;
+END""",
+    """
+CREATE TRIGGER search_turn_goes AFTER DELETE ON turns BEGIN
+  INSERT INTO said (said, rowid, text)
+    SELECT 'delete', n * 4294967296 + (2 + (old.speaker = 'assistant')) * 1073741824 + old.id, old.text
+    FROM calls WHERE call_sid = old.call_sid;
+END""",
+    """
+CREATE TRIGGER search_changed_turn AFTER UPDATE OF text, speaker ON turns
+  WHEN new.text <> old.text OR new.speaker <> old.speaker BEGIN
+  INSERT INTO said (said, rowid, text)
+    SELECT 'delete', n * 4294967296 + (2 + (old.speaker = 'assistant')) * 1073741824 + old.id, old.text
+    FROM calls WHERE call_sid = old.call_sid;
+  INSERT INTO said (rowid, text)
+    SELECT n * 4294967296 + (2 + (new.speaker = 'assistant')) * 1073741824 + new.id, new.text
+    FROM calls WHERE call_sid = new.call_sid;
+END""",
+    """
+CREATE TRIGGER search_new_caller AFTER INSERT ON callers BEGIN
+  INSERT INTO people (number, name, notes) VALUES (new.number, new.name, new.notes);
+END""",
+    """
+CREATE TRIGGER search_caller_goes AFTER DELETE ON callers BEGIN
+  DELETE FROM people WHERE number = old.number;
+END""",
+    """
+CREATE TRIGGER search_changed_caller AFTER UPDATE ON callers BEGIN
+  DELETE FROM people WHERE number = old.number;
+  INSERT INTO people (number, name, notes) VALUES (new.number, new.name, new.notes);
+END""",
+)

@@ -173,3 +173,14 @@ def test_the_machine_s_zone_is_a_zone_in_every_case(monkeypatch: pytest.MonkeyPa
     for name in ("", "nonsense", ":Europe/Berlin", "/etc/localtime", "CET"):
         monkeypatch.setenv("TZ", name)
         assert checked("timezone", preferences.machine_timezone())
+
+
+def test_several_are_set_together_or_not_at_all(store: Store) -> None:
+    assert store.write(preferences.set_all, {"owner_name": "Kim", "ring_first": "ON"})
+    assert not store.write(preferences.set_all, {"owner_name": " Kim ", "ring_first": "on"})
+
+    with pytest.raises(PreferenceError):
+        store.write(preferences.set_all, {"owner_name": "Ana", "ring_seconds": "4"})
+
+    held = store.read(preferences.load)
+    assert (held.owner_name, held.ring_first, held.ring_seconds) == ("Kim", True, 15)
