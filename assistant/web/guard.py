@@ -23,7 +23,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from flask import Flask, abort, current_app, g, redirect, request, url_for
-from flask.sessions import SecureCookieSessionInterface
+from flask.sessions import SecureCookieSessionInterface, SessionMixin
 from flask.typing import ResponseReturnValue
 from flask_login import current_user
 from flask_wtf.csrf import CSRFProtect
@@ -47,6 +47,7 @@ VOICE = frozenset(
 HEALTH = "/healthz"
 PUBLIC = VOICE | {
     HEALTH,
+    f"{HEALTH}/<nonce>",  # nobody but the doctor knows what that is
     "/login",
     "/login/<token>",
     "/static/<path:filename>",
@@ -139,7 +140,8 @@ def _proper_address(rule: str) -> str | None:
     Not for webhooks (a signature covers the address) nor for the health check, which are no pages, and
     not through a proxy, which may have written the Host itself: that would go round in circles.
     """
-    if rule == HEALTH or _is_webhook() or request.method not in {"GET", "HEAD"} or _is_websocket():
+    is_health = rule.startswith(HEALTH)
+    if is_health or _is_webhook() or request.method not in {"GET", "HEAD"} or _is_websocket():
         return None
     name = _host_name(request.headers.get("Host", ""))
     ours = urlsplit(parts().settings.url("")).hostname
@@ -213,6 +215,12 @@ class Sessions(SecureCookieSessionInterface):
 
     Both at once is what makes the sandbox and the first login on the machine itself possible.
     """
+
+    def should_set_cookie(self, app: Flask, session: SessionMixin) -> bool:
+        """Not with a stream: cut off in the middle of its headers, it would leave half a cookie. Nor with
+        a file: whoever keeps files for many would keep the cookie with it."""
+        wants_it = super().should_set_cookie(app, session)
+        return wants_it and request.endpoint not in ("live", "live_calls", "static")
 
     def get_cookie_name(self, app: Flask) -> str:
         return "__Host-session" if _by_https() else "session"

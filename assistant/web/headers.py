@@ -1,9 +1,14 @@
 """What every response says about itself: security headers by hand, errors included.
 
-The page policy allows nothing it does not name: scripts and styles only from this site or with the
-response's own nonce, no frames around a page, no foreign address for a form (but where a calendar is
-linked: browsers ask this for redirects too). Pages are never kept by a browser or a proxy: they hold what
-strangers said.
+The page policy allows nothing it does not name: scripts only with the response's own nonce, styles from
+this site, no frames around a page, no foreign address for a form. Pages are never kept by a browser or a
+proxy: they hold what strangers said. A view that needs one thing more says so in `g`, for its own response:
+
+| in `g` | what it opens |
+| --- | --- |
+| `form_goes_to` | an origin its forms may lead to besides this site: browsers ask this for redirects too |
+| `microphone` | True: the page may ask for the microphone |
+| `worklet` | the absolute address of one script that is loaded without a nonce, as audio worklets are |
 """
 
 from __future__ import annotations
@@ -18,7 +23,6 @@ ALWAYS = {
     "Referrer-Policy": "same-origin",
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
-    "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
 }
 
 SAYS_ITSELF = frozenset({"static", "calendar_feed"})  # for how long it may be kept
@@ -37,11 +41,11 @@ def csp_nonce() -> str:
     return str(g.csp_nonce)
 
 
-def content_policy(nonce: str, form_goes_to: str = "") -> str:
-    """The Content-Security-Policy of a page. form_goes_to: where its forms may lead besides this site."""
+def content_policy(nonce: str, *, form_goes_to: str = "", worklet: str = "") -> str:
+    """The Content-Security-Policy of a page; for the two exceptions see the top."""
     rules = {
         "default-src": "'none'",
-        "script-src": f"'nonce-{nonce}'",
+        "script-src": f"'nonce-{nonce}' {worklet}".rstrip(),
         "style-src": f"'self' 'nonce-{nonce}'",
         "img-src": "'self' data:",
         "media-src": "'self' blob:",
@@ -56,10 +60,17 @@ def content_policy(nonce: str, form_goes_to: str = "") -> str:
     return "; ".join(f"{name} {value}" for name, value in rules.items())
 
 
+def permissions_policy(*, microphone: bool = False) -> str:
+    """What of the device a page may ask for."""
+    return f"camera=(), geolocation=(), microphone={'(self)' if microphone else '()'}, payment=(), usb=()"
+
+
 def _add_headers(response: Response) -> Response:
     for name, value in ALWAYS.items():
         response.headers.setdefault(name, value)
-    response.headers["Content-Security-Policy"] = content_policy(csp_nonce(), g.get("form_goes_to", ""))
+    policy = content_policy(csp_nonce(), form_goes_to=g.get("form_goes_to", ""), worklet=g.get("worklet", ""))
+    response.headers["Content-Security-Policy"] = policy
+    response.headers["Permissions-Policy"] = permissions_policy(microphone=g.get("microphone", False))
     if request.endpoint not in SAYS_ITSELF or response.status_code >= 400:
         response.headers["Cache-Control"] = "private, no-store"
     return response

@@ -1,7 +1,9 @@
 """How the pages write numbers, times and the contract's words for a reader.
 
-Dates and relative times follow the owner's `timezone` and `language`; a broken preference falls back
-to UTC and English, because a page that cannot name a month should still show the call.
+The pages are in English, whatever is spoken on the phone: a "vor 5 Minuten" in the middle of a sentence
+helps nobody. Of the owner's `language` it keeps the clock and the order of a date (to 24 hours, and the day
+first, where people write so), and of `timezone` the zone. A broken preference falls back to UTC and
+America's way, because a page that cannot name a month should still show the call.
 """
 
 from __future__ import annotations
@@ -49,6 +51,18 @@ RECORDINGS = {"call": "The call, both sides", "voicemail": "Left after the tone"
 MOST_LISTED = 12  # answers of a call; more numbers in a row tell less
 NO_BREAK = "\u00a0"  # a number and its unit stay on one line
 TRUST = {"stranger": "Unknown caller", "known": "Known caller", "owner": "You"}
+TWELVE_HOURS, TWENTY_FOUR = Locale("en"), Locale.parse("en_150")  # as America and as Europe write English
+
+
+def english_for(language: str) -> Locale:
+    """The English of a reader who speaks this language: their own, or the one with their clock."""
+    try:
+        spoken = Locale.parse(language, sep="-" if "-" in language else "_")
+    except (UnknownLocaleError, ValueError, TypeError):
+        return TWELVE_HOURS
+    if spoken.language == "en":
+        return spoken
+    return TWENTY_FOUR if "H" in str(spoken.time_formats["short"].pattern) else TWELVE_HOURS
 
 
 class Words:
@@ -60,10 +74,7 @@ class Words:
             self.zone = ZoneInfo(timezone)
         except (ZoneInfoNotFoundError, ValueError):
             self.zone = ZoneInfo("UTC")
-        try:
-            self.locale = Locale.parse(language, sep="-" if "-" in language else "_")
-        except (UnknownLocaleError, ValueError, TypeError):
-            self.locale = Locale("en")
+        self.locale = english_for(language)
 
     def exact(self, at: str) -> str:
         """Day and time in the owner's zone."""
