@@ -17,6 +17,7 @@ import threading
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from typing import Any, cast
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
@@ -34,7 +35,8 @@ TRIES = "5 per minute"
 WAIT_FOR_A_CHECK_S = 5.0
 WAIT_FOR_THE_STORE_S = 5.0
 SEEN_EVERY = timedelta(hours=1)  # how exactly "last seen" is kept
-LONGEST_PASSWORD = 1024
+
+View = Callable[..., ResponseReturnValue]
 
 # A check takes 4 MiB or more and a core: one at a time, whoever asks.
 _checking = threading.Lock()
@@ -81,11 +83,18 @@ def register(app: Flask) -> None:
     manager.session_protection = None  # a phone changes its address all day
     manager.user_loader(_load_owner)
     limiter = Limiter(client_address, app=app, storage_uri="memory://")
+    app.extensions["afterbeep_limiter"] = limiter
     app.add_url_rule(
         "/login", "login", limiter.limit(TRIES, methods=["POST"])(login), methods=["GET", "POST"]
     )
     app.add_url_rule("/login/<token>", "login_link", login_link)
     app.add_url_rule("/logout", "logout", logout, methods=["POST"])
+
+
+def slowed_down(app: Flask) -> Callable[[View], View]:
+    """For views that ask for the password once more: together they have as many tries as the login."""
+    limiter: Limiter = app.extensions["afterbeep_limiter"]
+    return cast("Callable[[View], View]", limiter.shared_limit(TRIES, scope="present password"))
 
 
 def login_links(app: Flask) -> LoginLinks:
@@ -103,8 +112,8 @@ def login() -> ResponseReturnValue:
     kept = parts().store.read(logins.password_hash)
     wrong = False
     if request.method == "POST":
-        if kept and _fits(kept, request.form.get("password", "")):
-            _start_session()
+        if kept and fits(kept, request.form.get("password", "")):
+            start_session()
             return redirect(target, 303)
         wrong = bool(kept)
     page = render_template("login.html", has_password=bool(kept), wrong=wrong, next=target)
@@ -116,7 +125,7 @@ def login_link(token: str) -> ResponseReturnValue:
     if request.method == "HEAD" or "prefetch" in request.headers.get("Sec-Purpose", ""):
         abort(503)
     if login_links(current_app).take(token):
-        _start_session()
+        start_session()
     elif not g.logged_in:
         abort(
             404, "This login link has been used, or is older than 15 minutes. A new start prints a new one."
@@ -132,7 +141,7 @@ def logout() -> ResponseReturnValue:
     return redirect(url_for("login"), 303)
 
 
-def _start_session() -> None:
+def start_session() -> None:
     """A new login row and a new session: nothing of the one before the login lives on."""
     login_id = parts().store.write(
         logins.add,
@@ -155,15 +164,29 @@ def _load_owner(login_id: str) -> Owner | None:
     return Owner(login_id)
 
 
-def _fits(kept: str, password: str) -> bool:
-    if len(password) > LONGEST_PASSWORD:
+def fits(kept: str, password: str) -> bool:
+    """Whether this is the password of that hash."""
+    if len(password) > logins.LONGEST_PASSWORD:
         return False
+    return bool(_one_at_a_time(_verify, kept, password))
+
+
+def hashed(secret: str) -> str:
+    """A password or a PIN as it is kept."""
+    return str(_one_at_a_time(_hash, secret))
+
+
+def _one_at_a_time(function: Callable[..., Any], *args: str) -> Any:
     if not _checking.acquire(timeout=WAIT_FOR_A_CHECK_S):
         abort(503)
     try:
-        return bool(parts().store.in_pool(_verify, kept, password))
+        return parts().store.in_pool(function, *args)
     finally:
         _checking.release()
+
+
+def _hash(secret: str) -> str:
+    return PasswordHasher().hash(secret)
 
 
 def _verify(kept: str, password: str) -> bool:

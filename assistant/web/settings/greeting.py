@@ -1,4 +1,4 @@
-"""Settings: what callers hear first, and whether its sound is kept.
+"""The sound of the first words: to be listened to, and recorded before anybody calls.
 
 Recording the greeting opens a session of the model, which costs a little: one at a time, and a few an hour.
 """
@@ -11,20 +11,17 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from datetime import UTC, datetime
 from typing import cast
 
-from flask import Flask, Response, abort, current_app, flash, redirect, render_template, request, url_for
+from flask import Flask, Response, abort, current_app, flash, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 
 from assistant.audio import decode_ulaw, wav_header
 from assistant.errors import AssistantError
 from assistant.greeting import greeting_key
-from assistant.realtime.models import fitting_voice
 from assistant.store import greetings, preferences
 from assistant.web.parts import parts
 from assistant.web.ranges import asks_for_a_part
-from assistant.web.words import Words
 
 log = logging.getLogger(__name__)
 
@@ -57,39 +54,24 @@ class Takes:
 
 
 def register(app: Flask) -> None:
-    """Put the settings on the map, and the greeting's sound and button."""
+    """Put the greeting's sound and button on the map."""
     app.extensions["afterbeep_takes"] = Takes()
-    app.add_url_rule("/settings", "settings", settings)
     app.add_url_rule("/settings/greeting.wav", "greeting_sound", greeting_sound)
     app.add_url_rule("/settings/greeting", "record_greeting", record_greeting, methods=["POST"])
-
-
-def settings() -> ResponseReturnValue:
-    """The page."""
-    held, kept = _greeting()
-    voice, other_voice = fitting_voice(held.voice)
-    return render_template(
-        "settings.html",
-        preferences=held,
-        voice=voice,
-        other_voice=other_voice,
-        kept=kept,
-        show=Words(held.timezone, held.language, datetime.now(UTC)),
-    )
 
 
 def record_greeting() -> ResponseReturnValue:
     """The button: have the model speak the greeting, keep the sound, and go back to say how it went."""
     takes = cast(Takes, current_app.extensions["afterbeep_takes"])
     if refusal := takes.begin():
-        flash(refusal, "problem")
+        flash(refusal, "problem@greeting")
     else:
         try:
             parts().make_greeting()
-            flash("Recorded. Callers hear it from the next call on.", "done")
+            flash("Recorded. Callers hear it from the next call on.", "done@greeting")
         except AssistantError as error:
             log.warning("the greeting was not recorded: %s", type(error).__name__)  # it may quote words
-            flash(f"Nothing was recorded: {error}", "problem")
+            flash(f"Nothing was recorded: {error}", "problem@greeting")
         finally:
             takes.end()
     return redirect(url_for("settings", _anchor="greeting"), 303)
@@ -97,7 +79,7 @@ def record_greeting() -> ResponseReturnValue:
 
 def greeting_sound() -> ResponseReturnValue:
     """The kept greeting as a WAV file, or the part of it that is asked for."""
-    kept = _greeting()[1]
+    kept = kept_sound(parts().store.read(preferences.load))
     if kept is None:
         abort(404, "No sound of the greeting is kept.")
     wav = _wav(kept.payload)
@@ -110,11 +92,10 @@ def greeting_sound() -> ResponseReturnValue:
     )
 
 
-def _greeting() -> tuple[preferences.Preferences, greetings.Kept | None]:
-    """What callers hear first, as of now, and its sound."""
-    store = parts().store
-    held = store.read(preferences.load)
-    return held, store.read(greetings.kept, greeting_key(parts().settings, held))
+def kept_sound(held: preferences.Preferences) -> greetings.Kept | None:
+    """The sound of what callers hear first now; None when it is not kept."""
+    kept: greetings.Kept | None = parts().store.read(greetings.kept, greeting_key(parts().settings, held))
+    return kept
 
 
 def _wav(payload: bytes) -> bytes:
