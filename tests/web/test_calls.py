@@ -1,19 +1,18 @@
-"""The page of one call, and its sound."""
+"""The page of one call."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+import re
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from assistant.store import calls
+from assistant.store import appointments, callers, calls, one_call, step_ins
 from assistant.web.words import Words
-from tests.web.pages import Pages, text_of
+from tests.web.pages import Pages, csrf_token, text_of
 from tests.web.test_inbox import POLYGLOT
-
-SOUND = bytes(range(256)) * 20
 
 
 @pytest.fixture
@@ -63,7 +62,8 @@ def test_the_transcript_shows_what_was_heard_and_marks_what_was_not(pages: Pages
     )
     assert "Caller 1:05" in words
     assert "<s>but I can take a message.</s>" in page
-    assert "Interrupted; not heard:" in words
+    assert "Sam is not here, Not heard by the caller: but I can take a message." in words
+    assert "Interrupted: the caller did not hear the rest." in words
 
 
 def test_a_failed_transcription_says_so(pages: Pages):
@@ -100,14 +100,16 @@ def test_tool_runs_show_what_was_asked_answered_and_refused(pages: Pages):
         calls.keep_tool_run, sid, tool_call_id="t2", name="list_messages", arguments={}, result=refusal,
         refused=True, **run,
     )  # fmt: skip
+    pages.finish(sid)
 
     words = read(pages)
 
-    assert "take_message 1:01, took 12 ms" in words
+    assert "Took a message 1:01, took 12 ms" in words
     assert "text Call me" in words
-    assert '"time": "09:00"' in words
-    assert "list_messages refused" in words
-    assert "error not_allowed" in words
+    assert "slots • time: 09:00" in words
+    assert "Wanted to read out your messages refused 1:01, took 12 ms The caller is a stranger." in words
+    assert "reason not_allowed" in words
+    assert "The tool is called list_messages ." in words
 
 
 def test_the_facts(pages: Pages):
@@ -128,7 +130,11 @@ def test_how_long_this_caller_waited_and_callers_do_lately(pages: Pages):
 
     words = read(pages)
 
-    assert "First word after 3 ms. Answers after 0.6 s, 0.8 s and 1.2 s." in words
+    assert (
+        "The caller heard the first word after 3 ms, half of the answers within 0.8 s and the slowest"
+        " after 1.2 s. The model cost $0.000." in words
+    )
+    assert "First word 3 ms Answer 1 0.6 s Answer 2 0.8 s Answer 3 1.2 s" in words
     assert (
         "Last 30 days: 2 calls. First word: half within 3 ms, 95 % within 9 ms."
         " Answers: half within 0.6 s, 95 % within 1.4 s." in words
@@ -141,7 +147,8 @@ def test_a_caller_who_said_nothing_waited_for_the_first_word_alone(pages: Pages)
 
     words = read(pages)
 
-    assert "First word after 3 ms. Last 30 days: 1 call. First word: 95 % within 3 ms. First word:" in words
+    assert "The caller heard the first word after 3 ms. The model cost" in words
+    assert "Last 30 days: 1 call. First word: 95 % within 3 ms. First word:" in words
 
 
 @pytest.mark.parametrize("facts", [{}, {"usage": {}, "first_sound_ms": None, "response_ms": []}])
@@ -149,7 +156,7 @@ def test_where_the_assistant_was_not_heard_nobody_waited(pages: Pages, facts: di
     pages.finish(pages.add_call("CA2"), first_sound_ms=9, response_ms=[400])
     pages.finish(pages.add_call(), **facts)
 
-    assert "waited" not in read(pages)
+    assert "first word" not in read(pages)
 
 
 @pytest.mark.parametrize(
@@ -164,14 +171,14 @@ def test_a_wait_is_shown_as_exactly_as_it_is_felt(ms: int, shown: str):
     ("response_ms", "said"),
     [
         ([], ""),
-        ([700], "Answer after 0,7 s."),
-        ([700, 12_000], "Answers after 0,7 s and 12 s."),
-        ([*range(100, 1300, 100), 2_000], "13 answers: half within 0,7 s, the slowest after 2,0 s."),
+        ([700], "Answer after 0.7 s."),
+        ([700, 12_000], "Answers after 0.7 s and 12 s."),
+        ([*range(100, 1300, 100), 2_000], "13 answers: half within 0.7 s, the slowest after 2.0 s."),
     ],
 )
 def test_the_answers_of_a_call_in_a_sentence(response_ms: list[int], said: str):
-    """In the owner's decimals; many of them as half and slowest."""
-    words = Words("UTC", "de", datetime.now(UTC))
+    """Many of them as half and slowest."""
+    words = Words("UTC", "en", datetime.now(UTC))
 
     assert words.answers(response_ms).replace("\u00a0", " ") == said
 
@@ -182,10 +189,9 @@ def test_a_running_call_is_a_page_too(pages: Pages):
 
     words = read(pages)
 
-    assert "This call is going on." in words
-    assert "Nothing has been written down yet." in words
-    assert "waited" not in words
-    assert "Cost of the model" not in words
+    assert "The assistant is not on" in words
+    assert "first word" not in words
+    assert "The model cost" not in words
 
 
 def test_what_strangers_say_is_text_and_nothing_else(pages: Pages):
@@ -201,133 +207,162 @@ def test_what_strangers_say_is_text_and_nothing_else(pages: Pages):
 
     page = pages.owner().get(f"/calls/{sid}").text
 
-    assert "<script" not in page
+    assert "<script>" not in page
     assert "<img src=x" not in page
     assert 'href="tel:' not in page
     assert "77021" not in text_of(page).replace(POLYGLOT, "")
 
 
-def test_every_recording_has_a_player(pages: Pages):
+# --- what they want, and what the owner does with it ------------------------------
+
+
+def test_the_card_leads_to_the_caller_and_to_the_telephone(pages: Pages):
     sid = pages.add_call()
-    pages.add_recording(sid, SOUND)
-    pages.add_recording(sid, SOUND[:100], kind="voicemail", name="RE1")
-    pages.add_recording(sid, SOUND[:200], kind="voicemail", name="RE2")
-    pages.add_recording(sid, SOUND, kind="voicemail", name="RE3").unlink()
+    pages.add_message(sid, "Call me.", callback_number="+12025550143", urgency="low")
+    pages.finish(sid)
+
+    page = pages.owner().get(f"/calls/{sid}").text
+
+    assert 'href="/callers/%2B442079460018"' in page
+    assert 'class="press" href="tel:+12025550143"' in page
+    assert "no hurry" in text_of(page)
+
+
+def test_a_withheld_number_can_be_looked_up_and_not_called(pages: Pages):
+    sid = pages.add_call(from_number=None)
+    pages.finish(sid)
+
+    page = pages.owner().get(f"/calls/{sid}").text
+
+    assert 'href="/callers/withheld"' in page
+    assert "tel:" not in page
+
+
+def test_the_name_that_is_kept_is_the_heading(pages: Pages):
+    sid = pages.add_call(caller_name="WIRELESS CALLER")
+    pages.store.write(callers.set_caller, "+442079460018", name="Ana", standing="known")
+
+    page = pages.owner().get(f"/calls/{sid}").text
+
+    assert "<h1><bdi>Ana</bdi></h1>" in page
+    assert "<title>Ana" in page
+
+
+@pytest.mark.parametrize(
+    ("status", "told", "link"),
+    [
+        ("requested", "waits for your answer Answer in the calendar", "#request-1"),
+        ("booked", "in the calendar See the calendar", "#made-1"),
+        ("declined", "declined See the calendar", ""),
+    ],
+)
+def test_an_appointment_says_where_it_stands(pages: Pages, status: str, told: str, link: str):
+    sid = pages.add_call()
+    pages.finish(sid)
+    start = datetime(2026, 12, 1, 14, 0, tzinfo=UTC)
+    pages.store.write(
+        appointments.hold, call_sid=sid, tool_call_id="t1", number=None, trust="stranger", caller_name="Sam",
+        title="Boiler", start=start, end=start + timedelta(minutes=30), timezone="UTC", status="requested",
+        calendar="", event_id="e1", clear=None, now=start,
+    )  # fmt: skip
+    if status != "requested":
+        pages.store.write(appointments.settle, 1, status=status, now=start)
+
+    page = pages.owner().get(f"/calls/{sid}").text
+
+    assert told in text_of(page)
+    assert "Boiler" in text_of(page)
+    assert "Name Sam" in text_of(page)
+    assert re.search(rf'href="/calendar\?week=2026-12-0[12]{link}"', page)
+
+
+def test_who_opens_a_call_has_read_it(pages: Pages):
+    sid = pages.add_call()
+    pages.finish(sid)
+
+    pages.owner().get(f"/calls/{sid}")
+
+    assert pages.store.read(one_call.look_up, sid).state == "open"
+
+
+def test_a_running_call_stays_news_when_it_is_looked_at(pages: Pages):
+    sid = pages.add_call()
+
+    pages.owner().get(f"/calls/{sid}")
+
+    assert pages.store.read(one_call.look_up, sid).state == "unread"
+
+
+def test_a_call_is_put_away_and_taken_back_from_its_page(pages: Pages):
+    sid = pages.add_call()
+    pages.finish(sid)
     owner = pages.owner()
+    page = owner.get(f"/calls/{sid}").text
+    form = {"csrf_token": csrf_token(page), "call_sid": sid, "next": "/", "state": "done"}
+
+    assert '<button class="second" name="state" value="unread">' in page
+    assert owner.post("/inbox/state", data=form).headers["Location"] == "/"
 
     page = owner.get(f"/calls/{sid}").text
-
-    assert page.count("<audio controls") == 3
-    assert "The call, both sides" in page
-    path = f"/calls/{sid}/audio.wav"
-    assert owner.get(path).data == SOUND
-    assert owner.get(f"{path}?kind=call").data == SOUND
-    assert owner.get(f"{path}?kind=voicemail").data == SOUND[:100]
-    assert owner.get(f"{path}?kind=voicemail&n=2").data == SOUND[:200]
-    assert [owner.get(path + query).status_code for query in ("?kind=voicemail&n=3", "?n=0", "?kind=x")] == [
-        404
-    ] * 3
-    assert owner.get("/calls/CAnone/audio.wav").status_code == 404
+    assert '<button class="second" name="state" value="open">Not done yet</button>' in page
+    assert pages.store.read(one_call.look_up, sid).state == "done"
 
 
-def test_without_a_recording_of_the_call_the_voicemail_is_played(pages: Pages):
-    sid = pages.add_call()
-    pages.add_recording(sid, SOUND, kind="voicemail")
-
-    answer = pages.owner().get(f"/calls/{sid}/audio.wav")
-
-    assert answer.data == SOUND
-    assert answer.content_type == "audio/wav"
-    assert answer.headers["Cache-Control"] == "private, no-store"
-
-
-@pytest.mark.parametrize(
-    ("asked", "status", "sound"),
-    [
-        ("bytes=0-9", 206, SOUND[:10]),
-        ("bytes=100-", 206, SOUND[100:]),
-        ("bytes=-5", 206, SOUND[-5:]),
-        ("bytes=5000-99999", 206, SOUND[5000:]),
-    ],
-)
-def test_a_player_may_ask_for_a_part(pages: Pages, asked: str, status: int, sound: bytes):
-    sid = pages.add_call()
-    pages.add_recording(sid, SOUND)
-
-    answer = pages.owner().get(f"/calls/{sid}/audio.wav", headers={"Range": asked})
-
-    assert answer.status_code == status
-    assert answer.data == sound
-    assert answer.headers["Content-Range"].endswith(f"/{len(SOUND)}")
-    assert answer.headers["Accept-Ranges"] == "bytes"
-
-
-def test_a_part_beyond_the_end_is_416(pages: Pages):
-    sid = pages.add_call()
-    pages.add_recording(sid, SOUND)
-
-    answer = pages.owner().get(f"/calls/{sid}/audio.wav", headers={"Range": "bytes=99999-"})
-
-    assert answer.status_code == 416
-    assert answer.headers["Content-Range"] == f"bytes */{len(SOUND)}"
-
-
-@pytest.mark.parametrize("asked", ["bytes=-99999", "bytes=0-9,20-29", "items=0-9", "bytes=9-0", "nonsense"])
-def test_what_is_no_part_gets_the_whole(pages: Pages, asked: str):
-    sid = pages.add_call()
-    pages.add_recording(sid, SOUND)
-
-    answer = pages.owner().get(f"/calls/{sid}/audio.wav", headers={"Range": asked})
-
-    assert (answer.status_code, answer.data) == (200, SOUND)
-    assert answer.headers["Accept-Ranges"] == "bytes"
-
-
-def test_head_and_if_range(pages: Pages):
-    sid = pages.add_call()
-    file = pages.add_recording(sid, SOUND)
-    owner, path = pages.owner(), f"/calls/{sid}/audio.wav"
-
-    head = owner.head(path)
-    assert (head.status_code, head.data, head.content_length) == (200, b"", len(SOUND))
-    etag = head.headers["ETag"]
-    part = {"Range": "bytes=0-9", "If-Range": etag}
-    assert owner.get(path, headers=part).status_code == 206
-    assert owner.get(path, headers={"If-None-Match": etag}).status_code == 304
-
-    file.write_bytes(SOUND + b"more")
-    assert owner.get(path, headers=part).status_code == 200
-
-
-def test_the_sound_of_a_running_call_is_sent_as_far_as_it_was_when_asked_for(pages: Pages):
-    sid = pages.add_call()
-    file = pages.add_recording(sid, SOUND)
-    answer = pages.owner().get(f"/calls/{sid}/audio.wav", buffered=False)
-    with file.open("ab") as growing:
-        growing.write(b"x" * 100_000)
-
-    assert answer.data == SOUND
-    answer.close()
-
-
-@pytest.mark.parametrize(
-    "file",
-    [
-        *("../outside.wav", "/etc/hostname", "recordings/link.wav", "recordings"),
-        *("secret_key", "recordings/../secret_key", "", "recordings/\0.wav", "recordings/" + "x" * 5000),
-    ],
-)
-def test_a_row_that_points_outside_plays_nothing(pages: Pages, tmp_path: Path, file: str):
-    sid = pages.add_call()
-    outside = tmp_path.parent / "outside.wav"
-    outside.write_bytes(SOUND)
-    (tmp_path / "recordings").mkdir()
-    (tmp_path / "recordings/link.wav").symlink_to(outside)
-    pages.store.write(calls.add_recording, sid, kind="call", file=file, seconds=1.0)
+def test_the_calls_before_and_after_are_one_step_away(pages: Pages):
+    for minutes_ago, sid in ((30, "CA1"), (20, "CA2"), (10, "CA3")):
+        pages.add_call(sid, minutes_ago=minutes_ago)
     owner = pages.owner()
 
-    assert owner.get(f"/calls/{sid}/audio.wav").status_code == 404
-    assert "<audio" not in owner.get(f"/calls/{sid}").text
+    middle, newest = owner.get("/calls/CA2").text, owner.get("/calls/CA3").text
+
+    assert '<a rel="prev" href="/calls/CA3">' in middle
+    assert '<a rel="next" href="/calls/CA1">' in middle
+    assert 'rel="prev"' not in newest
+
+
+def test_how_the_owner_stepped_in_stands_between_the_lines(pages: Pages):
+    sid = pages.add_call()
+    pages.add_turn(sid, "caller", "Is Sam there?", started_ms=1000)
+    pages.store.write(step_ins.keep, sid, step_key="k1", kind="tell", text="Back at five.", at_ms=2000)
+    pages.add_turn(sid, "assistant", "Sam is back at five.", started_ms=3000)
+    pages.finish(sid)
+
+    words = read(pages)
+
+    assert words.index("Is Sam there?") < words.index("Back at five.") < words.index("Sam is back at five.")
+
+
+def test_a_line_knows_its_time_and_can_be_pressed_only_by_the_script(pages: Pages):
+    sid = pages.add_call()
+    pages.add_turn(sid, "caller", "Hello.", started_ms=6602)
+    pages.finish(sid)
+
+    page = pages.owner().get(f"/calls/{sid}").text
+
+    assert 'id="turn-1" data-at="6602"' in page
+    assert '<button class="at" type="button" disabled>' in page
+
+
+def test_what_the_model_used_is_told_in_words(pages: Pages):
+    used = {"text_in": 8198, "text_cached": 6400, "text_out": 0, "audio_in": 887, "transcription_s": 73.4}
+    pages.finish(pages.add_call(), usage=used, cost_usd=0.04, first_sound_ms=3, response_ms=[])
+
+    words = read(pages)
+
+    assert "Text read 8,198 tokens, 6,400 of them read before" in words
+    assert "Sound heard 887 tokens" in words
+    assert "Speech put into words 1:13" in words
+    assert "Text written" not in words
+
+
+@pytest.mark.parametrize("keys", ["on", "off"])
+def test_the_player_knows_whether_single_keys_are_wanted(pages: Pages, keys: str):
+    sid = pages.add_call()
+    pages.add_recording(sid, b"RIFF")
+    owner = pages.owner()
+    owner.set_cookie("keys", keys, domain="127.0.0.1")
+
+    assert f'data-keys="{keys}"' in owner.get(f"/calls/{sid}").text
 
 
 @pytest.mark.parametrize("sid", ["..%2f..%2fsecret_key", "%00", "CA1%2faudio.wav", "' OR 1=1 --"])
