@@ -210,7 +210,8 @@ class Server:
     """Serves until it is told to leave.
 
     live: how many calls are live now. on_drain: called once, at the first signal. close_calls: close every
-    call's socket as going away. drain_seconds: how long live calls are waited for.
+    call's socket as going away. drain_seconds: how long live calls are waited for. end_streams: let go the
+    pages that are told of calls as they happen.
     Port 0 takes a free one (`port` says which).
     """
 
@@ -224,12 +225,14 @@ class Server:
         on_drain: Callable[[], None],
         close_calls: Callable[[], None],
         drain_seconds: float,
+        end_streams: Callable[[], None] = lambda: None,
     ) -> None:
         self.host = host
         self.live = live
         self.on_drain = on_drain
         self.close_calls = close_calls
         self.drain_seconds = drain_seconds
+        self.end_streams = end_streams
         self._leave = Event()  # first signal
         self._at_once = Event()  # second signal
         self._listener = _Listener(
@@ -286,6 +289,7 @@ class Server:
             self.close_calls()
             _wait(lambda: self.live() == 0, CUT_SECONDS)
         self._listener.stop_accepting()
+        self.end_streams()
         _wait(lambda: self._listener.busy == 0, LEAVE_SECONDS)
         self._listener.stop(timeout=0)
 
