@@ -11,6 +11,7 @@ import re
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, ParamSpec, TypeVar, cast
 
@@ -21,7 +22,7 @@ from flask import Flask, current_app
 from flask.cli import run_command, with_appcontext
 
 from assistant.errors import AssistantError
-from assistant.store import callers, export, housekeeping, logins, pins, preferences
+from assistant.store import callers, export, housekeeping, logins, pins, preferences, program
 
 if TYPE_CHECKING:
     from assistant.config import Settings
@@ -30,8 +31,6 @@ if TYPE_CHECKING:
 P = ParamSpec("P")
 T = TypeVar("T")
 
-SHORTEST_PASSWORD = 12
-LONGEST_PASSWORD = 1000
 
 STANDINGS: tuple[callers.Standing, ...] = ("blocked", "known", "stranger")  # blocked beats known
 
@@ -142,8 +141,9 @@ def _normalised(number: str) -> str:
 def password() -> None:
     """Set the owner's password; every browser has to log in again."""
     chosen = _ask_twice("password")
-    if not SHORTEST_PASSWORD <= len(chosen) <= LONGEST_PASSWORD:
-        raise click.ClickException(f"a password has {SHORTEST_PASSWORD} to {LONGEST_PASSWORD} characters")
+    shortest, longest = logins.SHORTEST_PASSWORD, logins.LONGEST_PASSWORD
+    if not shortest <= len(chosen) <= longest:
+        raise click.ClickException(f"a password has {shortest} to {longest} characters")
     _store().write(logins.set_password_hash, _hashed(chosen))
     click.echo("The password is set. Every browser has to log in again.")
 
@@ -195,6 +195,7 @@ def _prompt(what: str, may_be_empty: bool) -> str:
 def backup(file: Path) -> None:
     """Copy the database to a new FILE (without the recordings)."""
     housekeeping.backup(_settings().database, file)
+    _store().write(program.note, program.BACKUP, {}, datetime.now(UTC))
     click.echo(f"Copied to {file}, without the recordings.")
 
 

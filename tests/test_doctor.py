@@ -8,10 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from assistant import doctor
 from assistant.calendars.google import Google
 from assistant.config import load_settings
-from assistant.doctor import Check, Patient, examine
+from assistant.doctor import Check, Patient, calendar, examine
 from assistant.store import Store, open_database, pins, preferences
 from tests.calendars.google.parts import REDIRECT_URI, Linked, make_google
 from tests.calendars.google.server import FakeGoogle, Fault
@@ -43,7 +42,7 @@ def patient(tmp_path: Path, google: Google | None = None, **environ: str) -> Pat
 
 
 def found(of: Patient) -> dict[str, Check]:
-    checks = list(examine(of))
+    checks = list(examine(of, ["Calendar", "PIN"]))
     assert len({check.name for check in checks}) == len(checks)
     for check in checks:
         assert check.found
@@ -238,7 +237,7 @@ def test_a_network_that_never_worked_is_red(server: FakeGoogle, tmp_path: Path) 
 def test_a_calendar_that_is_too_slow_is_given_up_in_time(
     linked: Linked, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(doctor, "CALENDAR_S", 0.3)
+    monkeypatch.setattr(calendar, "CALENDAR_S", 0.3)
     linked.server.faults["freebusy"] = [Fault(slow_s=20)] * 5
 
     answer = found(patient(tmp_path, linked.google))["Google Calendar"]

@@ -97,7 +97,7 @@ class Rest:
         """End a call. One that is over already is no error."""
         _check("CA", call_sid)
         try:
-            with _errors_as_ours("end a call"):
+            with errors_as_ours("end a call"):
                 self._client.calls(call_sid).update(status="completed")
         except RestError as error:
             if error.status != 404 and error.code not in (NOT_FOUND, NOT_IN_PROGRESS):
@@ -106,12 +106,12 @@ class Rest:
     def update(self, call_sid: str, twiml: str) -> None:
         """Give a running call another document, in place of what it is doing."""
         _check("CA", call_sid)
-        with _errors_as_ours("redirect a call"):
+        with errors_as_ours("redirect a call"):
             self._client.calls(call_sid).update(twiml=twiml)
 
     def calls_to(self, number: str, since: datetime) -> list[CallFact]:
         """Inbound calls to a number that began at `since` or later, newest first."""
-        with _errors_as_ours("list calls"):
+        with errors_as_ours("list calls"):
             listed = self._client.calls.list(
                 to=number, start_time_after=since.astimezone(UTC), limit=MOST_CALLS, page_size=PAGE
             )
@@ -124,7 +124,7 @@ class Rest:
     def recordings_of(self, call_sid: str) -> list[RecordingFact]:
         """The recordings of one call, never another's."""
         _check("CA", call_sid)
-        with _errors_as_ours("list a call's recordings"):
+        with errors_as_ours("list a call's recordings"):
             listed = self._client.calls(call_sid).recordings.list(limit=MOST_RECORDINGS)
             return [
                 RecordingFact(made.sid, str(made.status), int(made.duration or 0), str(made.source or ""))
@@ -136,14 +136,14 @@ class Rest:
         """The recording as a WAV file; None: it is not ready yet (or there is none)."""
         _check("RE", recording_sid)
         path = f"/2010-04-01/Accounts/{self._login[0]}/Recordings/{recording_sid}.wav"
-        with _errors_as_ours("fetch a recording"):
+        with errors_as_ours("fetch a recording"):
             return self._wire.fetch(path, self._login)
 
     def delete_recording(self, recording_sid: str) -> None:
         """Delete it at Twilio. One that is gone already is no error."""
         _check("RE", recording_sid)
         try:
-            with _errors_as_ours("delete a recording"):
+            with errors_as_ours("delete a recording"):
                 deleted = self._client.recordings(recording_sid).delete()
         except RestError as error:
             if error.status == 404:
@@ -280,7 +280,7 @@ def _read(answer: requests.Response) -> bytes:
 
 
 @contextmanager
-def _errors_as_ours(doing: str) -> Iterator[None]:
+def errors_as_ours(doing: str) -> Iterator[None]:
     """Whatever goes wrong at Twilio, or on the way, as a RestError.
 
     Not chained: the library's texts quote addresses with numbers in them, and tracebacks are logged.

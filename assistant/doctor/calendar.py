@@ -1,33 +1,22 @@
-"""What works and what does not: the doctor's checks, as data, for a page or a command to show.
-
-A look is a function that is given the patient and yields what it has found; one more look is one more
-line in LOOKS. Looks ask where there is no other way to know (the calendar, with a deadline), and change
-nothing.
-"""
+"""The calendar: the embedded one, or the link with Google, and whether Google answers."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from typing import Literal
+from collections.abc import Iterator
+from datetime import timedelta
 
 from assistant.calendars.events import Deadline, Span
-from assistant.calendars.google import Account, Google
+from assistant.calendars.google import Account
 from assistant.calendars.google.consent import SCOPES
 from assistant.calendars.google.failures import ENABLE, LINK_AGAIN, TICK, passes, without
-from assistant.config import Settings
-from assistant.errors import AssistantError, CalendarUnavailable, LinkError, Why
-from assistant.store import Store, pins, preferences
+from assistant.doctor.patient import TRY_AGAIN, Check, Patient
+from assistant.errors import CalendarUnavailable, LinkError, Why
 from assistant.tools.toolbox import CALENDAR_S
-
-State = Literal["green", "amber", "red"]
 
 RECENTLY = timedelta(days=1)  # what answered since then, and does not now, will answer again
 LINK_PAGE = "/calendar/link"
 UPLOAD = "Upload the client secret: {page}"
-TRY_AGAIN = "Look again in a minute."
 FOR_A_TIME = "Google gives access for a week only while the consent screen is in testing."
 PUBLISH = "Publish the app in Google's console, then link again: {page}"
 
@@ -41,52 +30,6 @@ ACTIONS: dict[Why, str] = {
     "refused": f"{TRY_AGAIN} If it stays so, upload the client secret and link again: {{page}}",
 }
 SILENT: tuple[Why, ...] = ("network", "timeout")
-
-
-@dataclass(frozen=True, slots=True)
-class Check:
-    """One thing that was looked at: a sentence for each of what was found, why that is, what to do.
-
-    amber: it works, but not as it should, or not for long. red: it does not work. cause and action are ""
-    when it is green.
-    """
-
-    name: str
-    state: State
-    found: str
-    cause: str = ""
-    action: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Patient:
-    """What is looked at."""
-
-    settings: Settings
-    store: Store
-    google: Google
-    now: Callable[[], datetime] = lambda: datetime.now(UTC)
-
-    def at_the_page(self, action: str) -> str:
-        """What to do, with the address of the page to do it on."""
-        return action.format(page=self.settings.url(LINK_PAGE))
-
-    def clock(self, at: datetime) -> str:
-        """A time as the owner's clock shows it."""
-        local = at.astimezone(self.store.read(preferences.load).zone)
-        return f"{local:%B} {local.day}, {local:%Y, %H:%M}"
-
-
-def examine(patient: Patient) -> Iterator[Check]:
-    """All checks, each as soon as it is made."""
-    for name, look in LOOKS.items():
-        try:
-            yield from look(patient)
-        except AssistantError as error:
-            yield Check(name, "red", "It could not be looked at.", str(error), TRY_AGAIN)
-
-
-# --- the calendar --------------------------------------------------------------
 
 
 def look_at_the_calendar(patient: Patient) -> Iterator[Check]:
@@ -109,7 +52,7 @@ def look_at_the_calendar(patient: Patient) -> Iterator[Check]:
 
 def _client_secret(patient: Patient, *, is_needed: bool) -> Check:
     name, path = "Google client secret", patient.settings.google_client_secrets
-    upload = patient.at_the_page(UPLOAD)
+    upload = patient.at(LINK_PAGE, UPLOAD)
     try:
         secret = patient.google.client()
     except LinkError as error:
@@ -126,20 +69,20 @@ def _link(patient: Patient, account: Account) -> Check:
         since = account.broken_since
         found = f"It is dead since {patient.clock(since)}." if since else "It cannot be used."
         cause = without(account.broken_why, LINK_AGAIN)
-        return Check(name, "red", found, cause, patient.at_the_page(ACTIONS["relink"]))
+        return Check(name, "red", found, cause, patient.at(LINK_PAGE, ACTIONS["relink"]))
     linked = f"{account.name or 'An account'} is linked since {patient.clock(account.linked_at)}."
     if account.dies_at is None:
         return Check(name, "green", linked)
     ends = "ended" if account.dies_at <= patient.now() else "will end"
     found = f"{linked} It {ends} on {patient.clock(account.dies_at)}."
-    return Check(name, "amber", found, FOR_A_TIME, patient.at_the_page(PUBLISH))
+    return Check(name, "amber", found, FOR_A_TIME, patient.at(LINK_PAGE, PUBLISH))
 
 
 def _permissions(patient: Patient, account: Account) -> Check:
     name = "Google permissions"
     if missing := [words for words in SCOPES.values() if words not in account.permissions]:
         found = f"Missing: {'; '.join(missing)}."
-        action = patient.at_the_page(ACTIONS["scope"])
+        action = patient.at(LINK_PAGE, ACTIONS["scope"])
         return Check(name, "red", found, "Not every box was ticked.", action)
     return Check(name, "green", f"Granted: {'; '.join(account.permissions)}.")
 
@@ -168,27 +111,5 @@ def _no_answer(patient: Patient, account: Account, error: CalendarUnavailable) -
         "amber" if passing and worked else "red",
         f"{found} {since}",
         without(str(error), LINK_AGAIN, TICK, ENABLE),
-        patient.at_the_page(action),
+        patient.at(LINK_PAGE, action),
     )
-
-
-# --- the keypad PIN --------------------------------------------------------------
-
-
-def look_at_the_pin(patient: Patient) -> Iterator[Check]:
-    """Whether the owner can prove to be the owner on the phone."""
-    if patient.store.read(pins.has_pin):
-        yield Check("PIN", "green", "There is a PIN.")
-    elif patient.settings.sandbox and not patient.settings.has_phone:
-        yield Check("PIN", "green", "There is none. The scenario `owner` needs one: 246810, by `flask pin`.")
-    elif not patient.settings.owner_phone:
-        yield Check("PIN", "green", "There is none, and none is needed: OWNER_PHONE is not set.")
-    else:
-        cause = "Without it your own assistant takes you for any other caller."
-        yield Check("PIN", "amber", "There is none.", cause, "Set one with `flask pin`.")
-
-
-LOOKS: dict[str, Callable[[Patient], Iterator[Check]]] = {
-    "Calendar": look_at_the_calendar,
-    "PIN": look_at_the_pin,
-}
