@@ -38,23 +38,33 @@ from assistant.errors import AssistantError, ConfigError
 from assistant.live import Live
 from assistant.live_calls import LiveCalls
 from assistant.rounds import Rounds
+from assistant.sandbox import browser_callers
 from assistant.sandbox import greeting as sandbox_greeting
 from assistant.sandbox.caller.script import ScenarioError, load_scenario
 from assistant.sandbox.model import SandboxModel
 from assistant.store.writer import Store, directly
 from assistant.web import (
+    assets,
     calendar_link,
     calendars,
+    callers,
     calls,
+    doctor,
     errors,
     feed,
+    frame,
     guard,
     headers,
     inbox,
     login,
     media,
+    phone,
+    search,
+    setup,
+    step_in,
     webhooks,
 )
+from assistant.web import live as live_page
 from assistant.web import settings as settings_page
 from assistant.web.parts import Parts
 
@@ -113,10 +123,12 @@ def create_app(
         within=hands.within,
         readiness=hands.readiness,
     )
-    doors = (login, guard, headers, errors)
-    pages = (inbox, calls, calendars, calendar_link, feed, settings_page)
-    for part in (*doors, *pages, webhooks, media, cli, cli_call, cli_doctor):
+    doors = (login, guard, headers, errors, assets, frame)
+    lists = (inbox, calls, live_page, step_in, search, callers)
+    pages = (calendars, calendar_link, feed, phone, settings_page, setup, doctor)
+    for part in (*doors, *lists, *pages, webhooks, media, cli, cli_call, cli_doctor):
         part.register(app)
+    phone.bring_callers(app, browser_callers.everybody, browser_callers.voice)
     return app
 
 
@@ -190,7 +202,11 @@ def serve(settings: Settings) -> None:
     )
     parts: Parts = app.extensions["afterbeep"]
     rounds = Rounds(
-        parts.store, settings.instance_path, parts.catch_up() if has_twilio else None, parts.diary.check_all
+        parts.store,
+        settings.instance_path,
+        parts.catch_up() if has_twilio else None,
+        parts.diary.check_all,
+        parts.facts,
     )
     server = Server(
         app,
@@ -199,6 +215,7 @@ def serve(settings: Settings) -> None:
         live=parts.still_live,
         on_drain=parts.drain,
         close_calls=parts.live_calls.close_all,
+        end_streams=parts.live.close,
         drain_seconds=settings.drain_seconds,
     )
     try:

@@ -71,7 +71,7 @@ def call_plan(
         pin_wrong_ask=prompt.PIN_WRONG_ASK,
         pin_unchecked_ask=prompt.PIN_UNCHECKED_ASK,
         ring_ms=preferences.ring_seconds * 1000,
-        owner_ask=prompt.ASK_FOR_OWNER,
+        ask_for_owner=prompt.ask_for_owner,
     )
 
 

@@ -22,10 +22,6 @@ from babel import Locale, UnknownLocaleError
 # How single replies are asked for; the words in quotation marks are what is wanted. (The
 # sandbox's model says the last quoted words of what it is asked.)
 GREET_ASK = 'Greet the caller in one short sentence, for example: "Hello. How can I help?"'
-ASK_FOR_OWNER = (
-    "The owner listens in and wants to know something. Ask the caller on the owner's behalf, in your own "
-    "manner: {question}"
-)
 STILL_THERE_ASK = 'The caller has said nothing for a while. Ask briefly, for example: "Are you still there?"'
 SILENCE_GOODBYE_ASK = 'The caller does not answer any more. Take leave, for example: "Goodbye."'
 TIME_UP_ASK = (
@@ -236,6 +232,14 @@ def _remembered(turn: SaidTurn) -> str:
     if heard == '""':
         return f"You began to say, but nothing of it was heard: {quoted(turn.text, _MOST_TURN)}"
     return f"You, interrupted; the caller heard only: {heard}"
+
+
+def ask_for_owner(question: str) -> str:
+    """How the model is asked to ask the caller something that the owner, who listens in, wants to know."""
+    return (
+        "The owner listens in and wants to know something. Ask the caller on the owner's behalf, in your own "
+        f"manner: {quoted(question, _MOST_TURN)}"
+    )
 
 
 def quoted(text: str, most: int) -> str:

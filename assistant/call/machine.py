@@ -29,7 +29,6 @@ off, `parking` what happens while the owner's phone rings, and `parting` what co
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from typing import Any
 
@@ -116,8 +115,7 @@ class Call:
     def _owner_says(self, event: ev.OwnerSays) -> list[Command]:
         if not event.ask:
             return self._floor.run_for_owner(say=event.text)
-        question = json.dumps(event.text, ensure_ascii=False)
-        return self._floor.run_for_owner(ask=self._plan.owner_ask.replace("{question}", question))
+        return self._floor.run_for_owner(ask=self._plan.ask_for_owner(event.text))
 
     def _owner_rings(self, event: ev.OwnerRings) -> list[Command]:
         commands = self._ending.owner_rings(self._floor.now_ms)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 
@@ -14,7 +15,7 @@ class CallPlan:
     be heard before the recording begins. notice_ends_ms: where in the kept sound it ends; 0: by the share of
     its letters. transcribes: the model's side puts the caller's words into text. keypad_pin: the caller shows
     the owner's number, so keys are a PIN, and no key is told to the model. ring_ms: how long the owner's
-    phone rings. owner_ask: how the model is asked to ask the caller something; {question} is what.
+    phone rings. ask_for_owner: makes of a question of the owner's what the model is asked to ask.
     """
 
     opening: str = ""
@@ -34,4 +35,4 @@ class CallPlan:
     pin_right_ask: str = "Say that you know the caller now, and ask what you can do."
     pin_wrong_ask: str = "Say that what the caller typed was not right."
     pin_unchecked_ask: str = "Say that what the caller typed could not be checked just now."
-    owner_ask: str = "The owner listens in and wants to know something. Ask the caller: {question}"
+    ask_for_owner: Callable[[str], str] = 'The owner wants to know: "{}"'.format

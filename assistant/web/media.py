@@ -54,7 +54,11 @@ def _before_the_handshake() -> None:
 
 def stream(socket: Any) -> None:
     """Serve one media stream until it is over."""
-    sockets.serve(socket, "a media stream", LARGEST_MESSAGE, _serve)
+    sockets.serve(socket, "a media stream", LARGEST_MESSAGE, _begin)
+
+
+def _begin(channel: Channel) -> None:
+    _serve(channel, sockets.first_message(channel, _start, START_S))
 
 
 def _start(text: bytes) -> streams.StreamStart | None:
@@ -68,8 +72,7 @@ def _start(text: bytes) -> streams.StreamStart | None:
     return message
 
 
-def _serve(channel: Channel) -> None:
-    start = sockets.first_message(channel, _start, START_S)
+def _serve(channel: Channel, start: streams.StreamStart) -> None:
     if start.account_sid != parts().settings.twilio_account_sid:
         raise NotOurs("another account's")
     call_sid = start.call_sid

@@ -33,7 +33,19 @@ from typing import TextIO
 
 import uvloop
 
-from tests.bench import barge_in, crowd, echo, find_times, first_sound, hub, sound, start, talk
+from tests.bench import (
+    barge_in,
+    crowd,
+    echo,
+    find_times,
+    first_sound,
+    hub,
+    inbox_page,
+    search,
+    sound,
+    start,
+    talk,
+)
 from tests.bench.bench import Bench
 from tests.bench.load import Load
 from tests.bench.rows import Row, table
@@ -49,6 +61,8 @@ SECTIONS: dict[str, Callable[[Bench], Awaitable[list[Row]]]] = {
     "hub": hub.rows,
     "sound": sound.rows,
     "find-times": find_times.rows,
+    "inbox-page": inbox_page.rows,
+    "search": search.rows,
     "start": start.rows,
 }
 

@@ -1,4 +1,4 @@
-"""What the tests of the owner's pages share: an app with the pages alone, on a real database."""
+"""What the tests of the owner's pages share: the app, on a real database, that nobody serves."""
 
 from __future__ import annotations
 
@@ -6,18 +6,16 @@ import html
 import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
-from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
+from app import create_app
 from assistant.config import load_settings
-from assistant.store import Store, calls, messages, open_database
-from assistant.web import calls as call_pages
-from assistant.web import errors, guard, headers, inbox, login
-from assistant.web import settings as setting_pages
+from assistant.store import calls, messages, open_database
+from assistant.web import login
+from assistant.web.parts import parts
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 PUBLIC = {
@@ -39,18 +37,15 @@ class Browser(FlaskClient):
 
 
 class Pages:
-    """The pages, their store, and browsers to look at them with."""
+    """The app, its store, and browsers to look at it with."""
 
     def __init__(self, tmp_path: Path, **environ: str) -> None:
         settings = load_settings({"INSTANCE_PATH": str(tmp_path), **environ}, None)
-        self.store = Store(settings.database)
         open_database(settings.database).close()
         self.instance = tmp_path
-        self.app = Flask("pages", template_folder=ROOT / "templates", static_folder=ROOT / "static")
+        self.app = create_app(settings)
         self.app.test_client_class = Browser
-        self.app.extensions["afterbeep"] = SimpleNamespace(settings=settings, store=self.store)
-        for module in (headers, errors, login, guard, inbox, call_pages, setting_pages):
-            module.register(self.app)
+        self.store = parts(self.app).store
 
     def browser(self) -> FlaskClient:
         """Somebody who is not logged in, at the program's own address."""

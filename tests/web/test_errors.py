@@ -31,7 +31,7 @@ def test_an_unknown_address_is_a_page_in_the_usual_frame(pages: Pages):
 
     assert answer.status_code == 404
     assert "Not found" in answer.text
-    assert 'href="/static/style.css"' in answer.text
+    assert 'href="/static/style.css?v=' in answer.text
     assert "Log out" in answer.text
 
 
