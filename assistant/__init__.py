@@ -14,12 +14,16 @@
       the caller's messages ────────▶ telephony.streams ──▶ event   ┐
       the model's messages ─────────▶ realtime.wire ──────▶ event   ├─▶ inbox ─▶ call.machine ─▶ commands
       a tool has finished, a timer is due ────────────────▶ event   ┘
-    commands go to                    telephony.phone play, mark, clear, hang up
+    commands go to                    telephony.phone play, mark, clear, hang up, ring the owner
                                       realtime.client hear the caller, reply, cut a reply short
-                                      tools           take a message, find a time, book it, end the call
+                                      beside          what nobody on the line waits for: tools, the PIN
+                                      tools           take a message, book a time, ring the owner, end the call
                                       calendars       what is free for whom; the owner's own, or Google's
                                       owner_pin       are these digits the owner's?
                                       keeping, store  a turn is durable as soon as it is finished
+    the owner's phone rings           web.putting_through   another document takes the stream's place
+                                      live_calls      the call is parked, until its caller is back or gone
+    meanwhile                         live, web.live  the owner reads along, and steps in (web.step_in)
     the call is over                  keeping         the recording is closed, what it cost is summed up
                                       store.calls     outcome and summary, by rule
                                       web.inbox, web.calls   what the owner reads and hears
@@ -28,8 +32,8 @@
 `call` is the heart and does no I/O: events in, commands out. It has never heard of JSON, of Twilio
 or of OpenAI. `prompt` says what the model is told, `audio` is the one ruler for sound, `errors` the one
 tree of what can go wrong. app.py puts the parts together, `server` serves them, `green` is gevent to those
-who must not name it, `rounds` is what is done beside the calls, `doctor` looks what is wrong, and `cli` are
-the commands. `live_calls` knows which calls are running, `live` who watches.
+who must not name it, `rounds` is what is done beside the calls, `lateness` how late the loop is, `doctor`
+looks what is wrong, and `cli` are the commands. `live_calls` knows which calls are running, `live` who watches.
 
 `sandbox` is the other end of every socket, a caller and a model by a second hand, so that all of this
 runs with no keys; it shares nothing with the rest but `audio`.
