@@ -17,7 +17,7 @@
     commands go to                    telephony.phone play, mark, clear, hang up, ring the owner
                                       realtime.client hear the caller, reply, cut a reply short
                                       beside          what nobody on the line waits for: tools, the PIN
-                                      tools           take a message, book a time, ring the owner, end the call
+                                      tools           take a message, book a time, ring the owner, hang up
                                       calendars       what is free for whom; the owner's own, or Google's
                                       owner_pin       are these digits the owner's?
                                       keeping, store  a turn is durable as soon as it is finished
@@ -33,7 +33,8 @@
 or of OpenAI. `prompt` says what the model is told, `audio` is the one ruler for sound, `errors` the one
 tree of what can go wrong. app.py puts the parts together, `server` serves them, `green` is gevent to those
 who must not name it, `rounds` is what is done beside the calls, `lateness` how late the loop is, `doctor`
-looks what is wrong, and `cli` are the commands. `live_calls` knows which calls are running, `live` who watches.
+looks what is wrong, and `cli` are the commands. `live_calls` knows which calls are running, `live` who
+watches.
 
 `sandbox` is the other end of every socket, a caller and a model by a second hand, so that all of this
 runs with no keys; it shares nothing with the rest but `audio`.
