@@ -218,7 +218,7 @@ def test_a_call_is_played_kept_and_measured(house):
     assert call["usage"]["text_in"] == 10
     assert call["cost_usd"] == 0.01
     assert call["recordings"][0]["kind"] == "call"
-    assert watcher.next(1) == "kept"
+    assert [watcher.next(1) for _ in range(3)] == ["began", "kept", "ended"]
 
 
 def test_a_tool_runs_beside_and_its_message_belongs_to_the_call(house):

@@ -148,3 +148,21 @@ def test_a_caller_is_not_told_of_a_transfer_they_had_not_heard_of(line):
 
     assert line.done(do.TellModel) == []
     assert not line.call.ringing_owner
+
+
+def test_typed_words_that_were_begun_and_not_heard_are_said_after_the_answer(line):
+    line.tell(ev.OwnerSays, "I am on my way.")
+    line.tell(ev.ReplyStarted, "r1")
+    line.says("u1", "Hello?", previous="greeting")
+    line.tell(ev.ReplyDone, "r1", "cancelled")
+    line.reply("r2", Said("a2", 300, "Yes?"))
+
+    assert asked(line) == [("I am on my way.", ""), ("I am on my way.", "")]
+
+
+def test_typed_words_of_which_a_reply_makes_no_sound_are_asked_for_once(line):
+    line.tell(ev.OwnerSays, "I am on my way.")
+    line.reply("r1")
+    line.wait(1_000)
+
+    assert asked(line) == [("I am on my way.", "")]

@@ -72,10 +72,9 @@ def everything(house: House) -> dict[str, list[tuple[Any, ...]]]:
     """The whole database, row by row."""
 
     def read(db: Any) -> dict[str, list[tuple[Any, ...]]]:
-        names = [
-            row[0] for row in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
-        ]
-        tables = [name for name in names if not name.startswith(("sqlite_", "_", "turns_", "words"))]
+        # Not what is made of the others for the search.
+        found = db.execute("SELECT name FROM pragma_table_list WHERE schema = 'main' AND type = 'table'")
+        tables = [row[0] for row in found.fetchall() if not row[0].startswith(("sqlite_", "_"))]
         return {
             name: [tuple(row) for row in db.execute(f"SELECT * FROM {name}").fetchall()] for name in tables
         }

@@ -85,8 +85,10 @@ class Person:
             nonlocal judged_ms
             if ear.last_loud_ms <= judged_ms or ear.quiet_for_ms() < step.quiet_ms:
                 return False
+            if not step.saying or self._was_told(step.saying):
+                return True
             judged_ms = ear.last_loud_ms
-            return not step.saying or self._was_told(step.saying)
+            return False
 
         said = f"nobody said {line(step.saying, 'assistant').text!r}" if step.saying else ""
         self._wait(has_finished, step, said or "nobody spoke, or nobody stopped speaking")
