@@ -85,6 +85,7 @@ class Bridge:
         self._connect = connect
         self._waiting_session = session
         self._line_lost = False
+        self._away = False
         self._says_something = False  # and the phone's side still holds it back
         self._live = live
         self._keeping = Keeping(call_sid, store, live, self.clock, recorder, keep_greeting)
@@ -118,6 +119,11 @@ class Bridge:
         return self._call.parked
 
     @property
+    def away(self) -> bool:
+        """True while no stream serves this call: it is parked, or will be over without one."""
+        return self._away
+
+    @property
     def state(self) -> CallState:
         """What the caller hears: the assistant, or the owner's phone ringing."""
         return "ringing_owner" if self._call.ringing_owner else "talking"
@@ -129,18 +135,21 @@ class Bridge:
 
     # --- its events ----------------------------------------------------------
 
-    def run(self) -> None:
-        """Serve the call until it ends, and keep what it was; or until it is parked. Blocks."""
+    def run(self) -> bool:
+        """Serve the call until it ends, and keep what it was. Blocks. True: it was parked before that, and
+        `go_on` has to serve it."""
+        goes_on = False
         try:
             # First of all the caller hears something; the model may take its time.
             self.put(ev.CallStarted(at_ms=self.clock()))
             self._listen_to(self._phone, began_ms=0)
             self._live.tell(self.call_sid, "began")
             self._open_session()
-            self._inbox.serve()
+            goes_on = self._inbox.serve()
         finally:
-            if not self.parked:
+            if not goes_on:
                 self._end()
+        return goes_on
 
     def go_on(self) -> None:
         """Serve a call that was parked, until it ends. Blocks."""
@@ -153,9 +162,9 @@ class Bridge:
     def adopt(self, phone: Phone) -> bool:
         """The caller is back, on this phone. Blocks until its stream is over. False: the call is, already."""
         self._stream_over.clear()
-        if self._over.is_set():
+        if self._over.is_set() or not self.parked:
             return False
-        self._phone, self._line_lost = phone, False
+        self._phone, self._line_lost, self._away = phone, False, False
         began_ms = self.clock()
         self.put(ev.CallerBack(at_ms=began_ms))
         self._listen_to(phone, began_ms=began_ms)
@@ -165,6 +174,7 @@ class Bridge:
 
     def _park(self, command: do.Park) -> None:
         """Whoever serves the stream is let go; the call goes on without it."""
+        self._away = True
         self._live.tell(self.call_sid, "state")
         self._stream_over.set()
         self._inbox.leave()

@@ -98,10 +98,9 @@ class Inbox:
         """Forget a timer; harmless when there is none. From `handle` alone."""
         self._timers.pop(name, None)
 
-    def serve(self) -> None:
+    def serve(self) -> bool:
         """Let timers fire until the inbox is closed, or left. Blocks. Raises what `handle` raised, in any
-        thread."""
-        self._left = False
+        thread. True: it was left, and another has to serve it."""
         while not (self._closed or self._left):
             self._wait_for_a_timer()
             with self._turn:
@@ -112,6 +111,8 @@ class Inbox:
             error = self._error
         if error is not None:
             raise error
+        left, self._left = self._left, False
+        return left
 
     def _wait_for_a_timer(self) -> None:
         """Until the next one is due; not as long if another starts that is due before, or at the end."""

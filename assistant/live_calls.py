@@ -24,12 +24,16 @@ class RunningCall(Protocol):
     @property
     def cost_usd(self) -> float: ...
     @property
+    def ended_because(self) -> str | None: ...
+    @property
     def caller_gone(self) -> bool: ...
     @property
     def parked(self) -> bool: ...
     @property
+    def away(self) -> bool: ...
+    @property
     def state(self) -> CallState: ...
-    def run(self) -> None: ...
+    def run(self) -> bool: ...
     def go_on(self) -> None: ...
     def adopt(self, phone: Any) -> bool: ...
     def clock(self) -> int: ...
@@ -45,7 +49,7 @@ class LiveCalls:
 
     def count(self) -> int:
         """How many streams are open."""
-        return sum(not (call.caller_gone or call.parked) for call in self.running())
+        return sum(not (call.caller_gone or call.away) for call in self.running())
 
     def has(self, call_sid: str) -> bool:
         return call_sid in self._calls
@@ -55,6 +59,11 @@ class LiveCalls:
         call = self._calls.get(call_sid)
         return call is not None and call.parked
 
+    def away(self, call_sid: str) -> bool:
+        """Whether this caller left their stream for the owner's phone, and has not come back on another."""
+        call = self._calls.get(call_sid)
+        return call is not None and call.away
+
     def cost_usd(self) -> float:
         """What the running calls have cost so far."""
         return sum(call.cost_usd for call in self.running())
@@ -62,10 +71,11 @@ class LiveCalls:
     def serve(self, call: RunningCall) -> None:
         """Serve a call until its stream is over, and know it as live until it is."""
         self._calls[call.call_sid] = call
+        goes_on = False
         try:
-            call.run()
+            goes_on = call.run()
         finally:
-            if call.parked:
+            if goes_on:
                 threading.Thread(target=self._go_on, args=(call,), name="parked", daemon=True).start()
             else:
                 self._forget(call)
@@ -83,10 +93,13 @@ class LiveCalls:
             # parts of a call know each other: what is left of the calls before is given back now.
             gc.collect()
 
-    def adopt(self, call_sid: str, phone: Any) -> bool:
-        """A parked call's caller is back, on this phone; blocks until its stream is over. False: too late."""
+    def adopt(self, call_sid: str, phone: Any) -> str | None:
+        """A parked call's caller is back, on this phone; blocks until its stream is over.
+
+        Returns why the assistant's part ended; None: it is parked again.
+        """
         call = self._calls.get(call_sid)
-        return call is not None and call.adopt(phone)
+        return call.ended_because if call is not None and call.adopt(phone) else "line_lost"
 
     def put(self, call_sid: str, make: Callable[[int], Event]) -> bool:
         """Something has happened to a call; `make` is given its clock, in ms. False: it is not running."""

@@ -146,7 +146,7 @@ def test_a_phone_that_comes_back_too_late_is_not_taken(tmp_path):
     house.live_calls.hung_up(SID)
     house.is_over()
 
-    assert not house.live_calls.adopt(SID, Line())
+    assert house.live_calls.adopt(SID, Line()) == "line_lost"
     assert not house.bridge.adopt(Line())
 
 
@@ -168,3 +168,40 @@ def test_a_stop_gives_a_parked_call_up(tmp_path):
     house.live_calls.close_all()
 
     assert house.is_over()["ended_because"] == "shut_down"
+
+
+def test_a_call_that_waits_for_last_words_alone_takes_no_phone(tmp_path):
+    house = Transfer(tmp_path).is_parked()
+    house.live_calls.put(SID, lambda at_ms: ev.CallerCommitted("u9", None, at_ms=at_ms))
+    house.live_calls.put(SID, lambda at_ms: ev.OwnerAccepted(at_ms=at_ms))
+
+    assert house.live_calls.has(SID)
+    assert not house.bridge.adopt(Line())
+    assert house.live_calls.away(SID)
+    assert not house.live_calls.parked(SID)
+    house.live_calls.close_all()
+    assert house.is_over()["ended_because"] == "transferred"
+
+
+def test_a_caller_who_is_back_before_the_first_stream_was_let_go_keeps_the_call(tmp_path):
+    """Whoever serves the first stream is told to go, and comes to it later."""
+    house = Transfer(tmp_path, reply(2, "Nobody answers."))
+    serving, serve = threading.Event(), house.bridge._inbox.serve
+    phones: list[Line] = []
+
+    def slow() -> bool:
+        left = serve()
+        if not phones:
+            phones.append(Line())
+            threading.Thread(target=house.live_calls.adopt, args=(SID, phones[0]), daemon=True).start()
+            house.until(lambda: phones[0].played)
+            serving.set()
+        return left
+
+    house.bridge._inbox.serve = slow  # type: ignore[method-assign]
+    house.until(serving.is_set)
+    house.thread.join(5)
+
+    assert house.live_calls.has(SID)
+    phones[0].coming.put(hung_up)
+    assert house.is_over()["ended_because"] == "caller_hung_up"

@@ -15,7 +15,7 @@ class Call:
     """A call whose parts know each other."""
 
     caller_gone = False
-    parked = False
+    away = False
     cost_usd = 0.5
 
     def __init__(self, call_sid: str) -> None:

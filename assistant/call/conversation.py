@@ -149,6 +149,7 @@ class Conversation:
         commands = parking.back()
         if parking.hopeless:
             return commands + self._fall_back()
+        commands += self.keypad.caller_is_back()
         if parking.ready:
             self.session.owe_news(NOT_REACHED)
             ready, parking.ready = parking.ready, None
@@ -159,7 +160,15 @@ class Conversation:
             return commands
         if self.ending.because:
             return commands + self.floor.with_due(self.ending.say_goodbye(self.floor.now_ms))
-        return commands + self.floor.tell(NOT_REACHED)
+        return [*commands, *self._ask_for_notice(cut_off=True), *self.floor.tell(NOT_REACHED)]
+
+    def caller_is_away(self) -> list[Command]:
+        """The owner is rung: nobody is there to be spoken with, until it is known what came of it."""
+        return [*self.keypad.caller_is_away(), *self.take_note()]
+
+    def greeting_was_cut(self) -> list[Command]:
+        """The caller was taken away from the opening: the model learns how far it was heard."""
+        return self._opening.interrupted() if self.session.ready else []
 
     def leave(self, because: str, code: int, reason: str) -> list[Command]:
         """Close the line without a hang-up: the caller comes to the apology and the tone.
@@ -227,7 +236,6 @@ class Conversation:
         self._replies.started(event.response_id)
         self._spoke = False
         self.session.owed = None
-        self.floor.reply_began()
         ours = self._replies.running
         if ours is not None and self._plan.opening and ours.say == self._plan.opening:
             self._opening.asked_of(event.response_id)
@@ -241,6 +249,7 @@ class Conversation:
             self.voice.drop(event)
             return []
         self._spoke = True
+        self.floor.reply_sounds()
         return self.voice.speak(event, self.floor.now_ms)
 
     def _reply_audio_done(self, event: ev.ReplyAudioDone) -> list[Command]:
@@ -252,6 +261,8 @@ class Conversation:
         waiting = self._replies.done(event)
         commands = [*self.voice.reply_over(event.response_id, self.floor.now_ms), *waiting]
         commands += self._opening.reply_over(event)
+        if event.status == "completed":
+            self.floor.reply_sounds()
         commands += self.floor.reply_is_due() if self._replies.due else [StopTimer("reply_due")]
         if event.status == "failed":
             return commands + self._reply_failed(event, overtaken=overtaken)
@@ -329,8 +340,11 @@ class Conversation:
             commands += self._opening.tell()
         else:
             commands += self.floor.ask(self._plan.opening, "" if self._plan.opening else self._plan.greet_ask)
-        commands += [*self.session.level(), *self.session.hearing.flush(), *self.floor.take_up()]
-        return commands + self.floor.settle()
+        commands += [*self.session.level(), *self.session.hearing.flush()]
+        if news := self.session.tell_news():
+            notice = self._ask_for_notice(cut_off=True) if self._opening.kept else []
+            commands += [*notice, *news, *self.floor.ask()]
+        return [*commands, *self.floor.take_up(), *self.floor.settle()]
 
     def _resume(self) -> list[Command]:
         answers_by_itself = self.session.hearing.repeats

@@ -114,7 +114,7 @@ class Ending:
         """The caller has not been silent for long enough; a hang-up would cut them off, the rest happens."""
         if self._wish is None or isinstance(self._wish.then, ThenHangUp) or self._because:
             return []
-        return self._grant(at_ms)
+        return [] if self.transferring else self._grant(at_ms)
 
     def _grant(self, at_ms: int) -> list[Command]:
         wish, self._wish = self._wish, None
@@ -134,17 +134,20 @@ class Ending:
         return [StartTimer("transfer", at_ms + STREAM_ENDS_MS), Transfer(reason)]
 
     def not_transferred(self) -> None:
-        """The owner's phone could not be rung, or was in vain: the assistant goes on."""
-        self.transferring = False
+        """The owner's phone could not be rung, or was in vain: the assistant goes on. What a tool wished
+        for meanwhile was wished for another situation."""
+        self.transferring, self._wish = False, None
 
     # --- the owner steps in ---
 
     def owner_rings(self, at_ms: int) -> list[Command]:
-        """The owner wants the caller on their own phone, now. A goodbye that is being said is off."""
+        """The owner wants the caller on their own phone, now. A goodbye that is being said is off, also one
+        at the time limit: whoever comes back has some time left."""
         if self.hanging_up or self.transferring:
             return []
         went_on = self.caller_began()
-        self._wish = None
+        self._wish = self._latest_ms = None
+        self._time_is_up = False
         self.transferred_by = "owner_took_over"
         return [*went_on, StopTimer("silence"), StopTimer("wish"), *self._transfer("", at_ms)]
 
@@ -205,7 +208,7 @@ class Ending:
 
     def settle(self, at_ms: int, *, caller_speaking: bool, tools_running: bool) -> list[Command]:
         """Something came to rest: grant a wish, hang up after a goodbye, or begin to count the silence."""
-        if self.hanging_up or caller_speaking or tools_running or self._replies.busy:
+        if self.hanging_up or self.transferring or caller_speaking or tools_running or self._replies.busy:
             return []
         if self._wish is not None and self._because is None:
             if isinstance(self._wish.then, ThenTransfer) and not self._voice.idle:
@@ -223,7 +226,7 @@ class Ending:
 
     def silent(self, at_ms: int) -> list[Command]:
         """Nothing was heard for as long as a prompt waits."""
-        if self._because or self.hanging_up or self._replies.busy:
+        if self._because or self.hanging_up or self.transferring or self._replies.busy:
             return []
         if sounding_ms := self._voice.remaining_ms(at_ms):
             return [StartTimer("silence", at_ms + sounding_ms + SILENCE_MS)]

@@ -68,19 +68,20 @@ class Floor:
 
     def run_for_owner(self, say: str = "", ask: str = "") -> list[Command]:
         """The owner wants something said, or asked: as soon as nobody has the floor. It waits until it is
-        begun, whoever speaks before that."""
+        heard to begin, whoever speaks before that."""
         self._errands.append((say, ask))
         return self._run_errand()
 
-    def reply_began(self) -> None:
-        """A response has begun: perhaps it is what the owner wanted."""
+    def reply_sounds(self) -> None:
+        """A response is heard, or was without sound: perhaps it is what the owner wanted."""
         ours = self._replies.running
         if ours is not None and self._errands and (ours.say, ours.ask) == self._errands[0]:
             self._errands.popleft()
 
     def _run_errand(self) -> list[Command]:
         taken = self.caller_speaking or self.caller_types or self._replies.busy or self._tools.running
-        if not self._errands or taken or self._ending.wished or not self._session.ready:
+        leaving = self._ending.wished or self._ending.transferring
+        if not self._errands or taken or leaving or not self._session.ready:
             return []
         return self.ask(*self._errands[0])
 

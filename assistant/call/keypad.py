@@ -154,6 +154,18 @@ class Keypad:
         given = self._consent.give()
         return [StopTimer("keys"), StopTimer("pin"), *self._goes_on(), *given]
 
+    def caller_is_away(self) -> list[Command]:
+        """The stream is over and the call is not: half a PIN is none, and no key can answer a question."""
+        given = self._consent.give()
+        self._floor.caller_types = False
+        if self.pin.open:
+            self.pin.close(self._floor.now_ms, compare=False)
+        return [StopTimer("pin"), *given, *(self._asked_in_vain() if self._consent.wanted else [])]
+
+    def caller_is_back(self) -> list[Command]:
+        """Keys that were pressed before are still to be told."""
+        return [StartTimer("keys", self._floor.now_ms + KEYS_MS)] if self._keys else []
+
     def line_over(self) -> list[Command]:
         """No key can follow any more: what was pressed counts."""
         return self._consent.give()

@@ -59,7 +59,7 @@ class Call:
     @property
     def parked(self) -> bool:
         """The caller is away, and may come back on a new stream."""
-        return self._parking.parked and not self._parting.over
+        return self._parking.parked and not (self._parting.caller_gone or self._parting.over)
 
     @property
     def ringing_owner(self) -> bool:
@@ -130,6 +130,8 @@ class Call:
         if not self._ending.transferring:
             return []
         self._ending.not_transferred()
+        if self._floor.now_ms >= self._limit_at_ms:
+            return [StopTimer("transfer"), *self._conversation.time_up()]
         was_told = self._ending.transferred_by == "transferred"  # else the caller has not heard of it
         stop = StopTimer("transfer")
         if not (was_told and self._session.ready):
@@ -191,7 +193,8 @@ class Call:
             case "keys" | "pin" | "yes" | "asked":
                 return self._keypad.timer_fired(event.timer)
             case "limit":
-                return self._conversation.time_up()
+                # Whoever is about to be put through is not said goodbye to first.
+                return [] if self._ending.transferring else self._conversation.time_up()
             case "wish":
                 return self._ending.wish_overdue(self._floor.now_ms)
             case "closing":
@@ -215,11 +218,11 @@ class Call:
     def _caller_gone(self, event: ev.CallerGone) -> list[Command]:
         if self._ending.transferring and not self._ending.hanging_up:
             # That is how a stream ends whose call is given another document.
-            return [*self._keypad.line_over(), *self._conversation.take_note(), *self._park()]
+            return [*self._conversation.caller_is_away(), *self._park()]
         return self._gone(hung_up=event.hung_up)
 
     def _park(self) -> list[Command]:
-        return self._parking.park(self._limit_at_ms)
+        return [*self._parking.park(self._limit_at_ms), *self._conversation.greeting_was_cut()]
 
     def _call_over(self, event: ev.CallOver) -> list[Command]:
         return self._gone(hung_up=True)

@@ -25,7 +25,7 @@ from assistant.call.transcript import WORDS, Transcript
 from assistant.call.voice import Voice, keep
 
 SLACK_MS = 15_000  # how much longer than the owner's phone rings the caller may stay away
-SCREENING_MS = 30_000  # from the moment it is picked up: who is calling and why, and time to press 1
+SCREENING_MS = 50_000  # from the moment it is picked up: who is calling and why, and time to press 1
 LEAST_LEFT_MS = 30_000  # of the longest time a call may take, for whoever comes back
 
 NOT_REACHED = (
@@ -147,6 +147,10 @@ class Parking:
         return []
 
     def _tool_confirmed(self, event: ev.ToolConfirmed) -> list[Command]:
+        if not self._tools.awaits(event):
+            return []
+        if self._session.ready:
+            return self._tools.report(event)
         self._tools.put_off(event)
         return []
 

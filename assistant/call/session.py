@@ -80,7 +80,7 @@ class Session:
         return [
             *self.level(),
             *self._tools.put_off_answers(),
-            *self._tell_news(),
+            *self.tell_news(),
             *self.hearing.flush(),
             *wait,
         ]
@@ -100,7 +100,8 @@ class Session:
         self._news = note
         self.owe()
 
-    def _tell_news(self) -> list[Command]:
+    def tell_news(self) -> list[Command]:
+        """What this session has to know besides what was said, once."""
         news, self._news = self._news, ""
         return [TellModel(news)] if news else []
 

@@ -48,7 +48,7 @@ PAGES = (
 MORE = (
     Page("callers", "Callers", ("callers",)),
     Page("settings", "Settings", ("settings",)),
-    Page("setup", "Setup", ("setup",)),
+    Page("setup", "Set-up", ("setup",)),
     Page("doctor", "Doctor", ("doctor",)),
 )
 

@@ -97,14 +97,15 @@ def _answer(channel: Channel, start: streams.StreamStart) -> None:
     rest = everything.rest_for(call_sid)
     ring = partial(ring_owner, everything, call_sid) if everything.settings.has_phone else None
     phone = TwilioPhone(channel, start.stream_sid, call_sid, rest, everything.within, ring)
-    if everything.live_calls.parked(call_sid):
-        everything.live_calls.adopt(call_sid, phone)
-        return
     ended_because: str | None = "model_failed"  # what it is when a fault of ours ends it
     try:
-        ended_because = everything.serve_call(
-            phone, call_sid=call_sid, number=call.identity, trust=call.trust, scenario=call.scenario
-        )
+        if call.had_stream:  # its caller is back from the owner's phone
+            ended_because = everything.live_calls.adopt(call_sid, phone)
+        else:
+            call.had_stream = True
+            ended_because = everything.serve_call(
+                phone, call_sid=call_sid, number=call.identity, trust=call.trust, scenario=call.scenario
+            )
     finally:
         if ended_because in CALL_GOES_ON and ended_because != "shut_down" and call.over_at is None:
             everything.voicemails.add(call_sid)  # on the way to the tone; a stop that cuts waits for nobody

@@ -75,6 +75,7 @@ class CallAtTheDoor:
     trust: Trust = "stranger"
     answer: Answer | None = None
     accepted: bool = False
+    had_stream: bool = False
     over_at: datetime | None = None
     language: str = "en"
     name: str = ""  # what the owner, or the network, calls the caller
@@ -210,8 +211,8 @@ class Parts:
         return ask
 
     def is_streaming(self, call_sid: str) -> bool:
-        """Whether the caller is with the assistant; not while the owner's phone is rung for them."""
-        if self.live_calls.parked(call_sid):
+        """Whether the caller is with the assistant; not once they have left it for the owner's phone."""
+        if self.live_calls.away(call_sid):
             return False  # its first stream may still be on the way out
         return call_sid in self.streams or self.live_calls.has(call_sid)
 
@@ -240,7 +241,8 @@ class Parts:
     def still_live(self) -> int:
         """What a stop has to wait for: the assistant's calls, until their last words are kept; those on
         their way to it; callers who are recording, or for whom the owner is rung."""
-        return len(self.streams) + self.tokens.waiting() + self.voicemails.count() + self.dials.running()
+        served = self.streams | {call.call_sid for call in self.live_calls.running()}
+        return len(served) + self.tokens.waiting() + self.voicemails.count() + self.dials.running()
 
     def drain(self) -> None:
         """The program is about to leave: from now on callers get plain voicemail."""

@@ -289,7 +289,7 @@ def after_dial(call_sid: str, form: Form) -> str:
         return twiml.empty()
     if parts().live_calls.parked(call_sid):
         return _assistant_again(rings)
-    if rings.facts.status == "ended":
+    if rings.facts.status == "ended" or parts().live_calls.away(call_sid):
         # The assistant's part is over (it was not waited for any longer, or has crashed); the call is not.
         return _voicemail(rings)
     calls_before = _begin(rings)
@@ -324,7 +324,7 @@ def status(call_sid: str, form: Form) -> None:
     parts().lobby.give_up(call_sid, "the call is over")
     parts().voicemails.over(call_sid)
     live_calls = parts().live_calls
-    is_served = live_calls.has(call_sid) and not live_calls.parked(call_sid)
+    is_served = live_calls.has(call_sid) and not live_calls.away(call_sid)
     live_calls.hung_up(call_sid)
     if not is_served:  # else its stream closes the books; see media.py
         parts().store.put(books.caller_has_gone, call_sid, call.over_at)

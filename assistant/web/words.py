@@ -50,7 +50,7 @@ ENDINGS = {
 RECORDINGS = {"call": "The call, both sides", "voicemail": "Left after the tone"}
 MOST_LISTED = 12  # answers of a call; more numbers in a row tell less
 NO_BREAK = "\u00a0"  # a number and its unit stay on one line
-TRUST = {"stranger": "Unknown caller", "known": "Known caller", "owner": "You"}
+TRUST = {"stranger": "Stranger", "known": "Known caller", "owner": "You"}
 TWELVE_HOURS, TWENTY_FOUR = Locale("en"), Locale.parse("en_150")  # as America and as Europe write English
 
 

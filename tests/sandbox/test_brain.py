@@ -84,9 +84,9 @@ def test_several_tools_are_called_together_or_one_after_the_other() -> None:
     (first,) = one_by_one.answer(line("injection-2"), TOOLS)
     assert isinstance(first, CallTool)
 
-    assert said([first]) == ["transfer_to_owner"]
-    assert said(one_by_one.answer_tools([first], ['{"ok": false}'], TOOLS)) == ["search_notes"]
-    assert said(Brain().answer(line("injection-2"), together))[:2] == ["transfer_to_owner", "search_notes"]
+    assert said([first]) == ["search_notes"]
+    assert said(one_by_one.answer_tools([first], ['{"ok": false}'], TOOLS)) == ["list_events"]
+    assert said(Brain().answer(line("injection-2"), together))[:2] == ["search_notes", "list_events"]
 
 
 def test_without_leave_to_call_tools_an_attacker_is_refused() -> None:

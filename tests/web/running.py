@@ -29,6 +29,7 @@ class OnTheLine:
     cost_usd: float = 0.0123
     caller_gone: bool = False
     parked: bool = False
+    away: bool = False
     state: Literal["talking", "ringing_owner"] = "talking"
     clock_ms: int = 83_000
     told: list[Event] = field(default_factory=list)

@@ -383,7 +383,7 @@ def test_a_request_says_who_what_when_and_on_which_call(pages: CalendarPages, ow
 
     words = text_of(page)
     assert (
-        "Waiting for you Ana +44 20 7946 0018 Unknown caller Haircut Wed, Jan 6, 2027, 10:00 – 10:30 AM"
+        "Waiting for you Ana +44 20 7946 0018 Stranger Haircut Wed, Jan 6, 2027, 10:00 – 10:30 AM"
         in words
     )
     assert f'href="tel:{ANA}"' in page
@@ -953,7 +953,7 @@ def test_how_bookings_are_treated_is_said_with_the_command(pages: CalendarPages,
     words = text_of(see(owner))
 
     assert (
-        "An unknown caller’s booking is pencilled into the calendar at once, a known caller’s goes into"
+        "A stranger’s booking is pencilled into the calendar at once, a known caller’s goes into"
         " the calendar at once, fixed. Offered is mon-fri 09:00-17:00,"
         " 30 minutes at a time with 15 minutes free around each appointment, from 2 hours ahead until"
     ) in words

@@ -176,7 +176,7 @@ def test_appointments_ahead_lead_to_the_calendar(pages: Pages) -> None:
 
     assert 'href="/calendar?week=2199-11-18#week"' in page
     assert "Roof &lt;b&gt;" in page
-    assert "waits for your yes" in page
+    assert "waits for your answer" in page
 
 
 @pytest.mark.parametrize(

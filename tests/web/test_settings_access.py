@@ -62,7 +62,7 @@ def test_every_browser_is_listed_and_this_one_is_marked(pages: Pages):
 
     words = text_of(phone.get("/settings").text)
 
-    assert words.count("signed in since") == 2
+    assert words.count("logged in since") == 2
     assert words.count("this one") == 1
     assert words.index("Safari on an iPhone this one") < words.index("A test Seen")
 
@@ -85,14 +85,14 @@ def test_one_browser_is_signed_out_and_the_others_stay(pages: Pages):
     answer = send(owner, "browsers", browser=mark)
 
     assert answer.location == "/settings#devices"
-    assert told(owner, "devices") == "That browser is signed out."
+    assert told(owner, "devices") == "That browser is logged out."
     assert second.get("/").status_code == 302
     assert owner.get("/").status_code == 200
 
 
 @pytest.mark.parametrize(
     ("others", "said"),
-    [(0, "No other browser was signed in."), (1, "Signed out: one browser."), (2, "Signed out: 2 browsers.")],
+    [(0, "No other browser was logged in."), (1, "Logged out: one browser."), (2, "Logged out: 2 browsers.")],
 )
 def test_all_others_are_signed_out_at_once(pages: Pages, others: int, said: str):
     owner, *rest = [pages.owner() for _ in range(others + 1)]

@@ -58,7 +58,7 @@ def test_the_text_can_be_read(pages: Pages):
     pages.finish(sid, usage={}, cost_usd=0.0213, first_sound_ms=3, response_ms=[700])
 
     assert told(pages).partition("From:")[2] == (
-        "           +44 20 7946 0018 (Unknown caller)\n"
+        "           +44 20 7946 0018 (Stranger)\n"
         "\n"
         "MESSAGE (urgent)\n"
         "\n"

@@ -22,7 +22,7 @@ class Parked:
     """A call of the assistant's whose caller is away."""
 
     caller_gone = False
-    parked = True
+    parked = away = True
     cost_usd = 0.0
     state = "ringing_owner"
 
@@ -226,3 +226,33 @@ def test_with_the_longest_address_the_document_is_what_rest_takes(tmp_path: Path
 
     assert len(ring(exchange)) < 4_000
     exchange.store.stop()
+
+
+@pytest.fixture
+def given_up(parked: Parked) -> Parked:
+    """The same, given up; its last words are still awaited."""
+    parked.parked = False
+    return parked
+
+
+def test_a_caller_who_comes_back_to_a_call_that_is_being_closed_comes_to_the_tone(
+    exchange: Exchange, given_up: Parked
+):
+    after = exchange.webhook("after-dial", CallStatus="in-progress", DialCallStatus="no-answer")
+
+    assert after.is_voicemail
+
+
+def test_a_call_that_is_being_closed_learns_when_its_caller_was_gone(exchange: Exchange, given_up: Parked):
+    exchange.ends()
+    ended(exchange, "transferred")
+
+    assert (exchange.call() or {})["ended_at"] != "2026-11-21T09:01:00.000Z"
+
+
+def test_a_stop_waits_for_a_parked_call_also_when_the_phone_rings_no_more(
+    exchange: Exchange, parked: Parked
+):
+    exchange.parts.dials.forget(sid(1))
+
+    assert exchange.parts.still_live() == 1

@@ -3,7 +3,7 @@
 sections.py   the preferences: what belongs together, and what each is
 hours.py      the working hours, as a person checks them
 greeting.py   the sound of the first words
-access.py     the password, the PIN, and the browsers that are signed in
+access.py     the password, the PIN, and the browsers that are logged in
 browsers.py   a browser's name in plain words
 takeaway.py   everything there is about calls, as a file to keep
 

@@ -1,4 +1,4 @@
-"""Who gets in: the owner's password, the keypad PIN, and the browsers that are signed in.
+"""Who gets in: the owner's password, the keypad PIN, and the browsers that are logged in.
 
 Where there is a password, a change of it or of the PIN asks for it once more: somebody who finds an open
 browser must not be able to lock the owner out, or to become the owner on the telephone. No secret is ever
@@ -27,7 +27,7 @@ REFUSED = "That is not the present password."
 
 @dataclass(frozen=True)
 class Browser:
-    """A browser that is signed in. mark: what names it on the page; its identifier stays with us."""
+    """A browser that is logged in. mark: what names it on the page; its identifier stays with us."""
 
     mark: str
     name: str
@@ -45,7 +45,7 @@ def register(app: Flask) -> None:
 
 
 def browsers(now: datetime) -> list[Browser]:
-    """All that are signed in, this one first."""
+    """All that are logged in, this one first."""
     this = current_user.get_id()
     found = [
         Browser(
@@ -61,18 +61,18 @@ def browsers(now: datetime) -> list[Browser]:
 
 
 def sign_out() -> ResponseReturnValue:
-    """Sign one browser out, or all but this one."""
+    """Log one browser out, or all but this one."""
     store, this = parts().store, current_user.get_id()
     chosen = request.form.get("browser", "")
     if chosen == "others":
         number = store.write(logins.delete_others, this, timeout_s=SAVE_S)
-        told = "No other browser was signed in." if not number else f"Signed out: {_browsers(number)}."
+        told = "No other browser was logged in." if not number else f"Logged out: {_browsers(number)}."
     else:
         rows = store.read(logins.all_of, now=datetime.now(UTC))
         login_id = next((row["login_id"] for row in rows if _mark(row["login_id"]) == chosen), None)
         if login_id is not None:
             store.write(logins.delete, login_id, timeout_s=SAVE_S)
-        told = "That browser is signed out."
+        told = "That browser is logged out."
     return _told("done", told, "devices")
 
 

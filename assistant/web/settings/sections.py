@@ -123,7 +123,7 @@ YOU = Section(
     "you",
     "You",
     (
-        Field("owner_name", "Your name", "As callers hear it. Empty is spoken “the owner”."),
+        Field("owner_name", "Your name", "As callers hear it. If it is empty, they hear “the owner”."),
         Field(
             "timezone",
             "Time zone",
