@@ -350,25 +350,25 @@ class Owner(Watched):
         super()._send_frame()
 
 
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=300, deadline=None)
 @given(st.sampled_from(PLANS), st.lists(HAPPENINGS, max_size=40))
 def test_whatever_happens(plan, happenings):
     whatever_happens(plan, happenings)
 
 
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=300, deadline=None)
 @given(st.sampled_from([PLANS[-1], PLANS[-1], PLANS[0]]), st.lists(TYPING, max_size=40))
 def test_whatever_happens_to_a_caller_who_types(plan, happenings):
     whatever_happens(plan, happenings)
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=300, deadline=None)
 @given(st.sampled_from([PLANS[-1], PLANS[0]]), st.lists(ANSWERING, min_size=8, max_size=30))
 def test_whatever_happens_while_something_waits_for_a_key(plan, happenings):
     whatever_happens(plan, [("level", 0), *happenings])
 
 
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=300, deadline=None)
 @given(st.sampled_from(PLANS), st.lists(STEPPING_IN, min_size=5, max_size=40))
 def test_whatever_happens_to_an_owner_who_steps_in(plan, happenings):
     whatever_happens(plan, happenings)

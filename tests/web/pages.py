@@ -6,9 +6,10 @@ import html
 import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from flask.testing import FlaskClient
+from jinja2.bccache import Bucket, BytecodeCache
 from werkzeug.test import TestResponse
 
 from app import create_app
@@ -36,6 +37,19 @@ class Browser(FlaskClient):
         return super().open(*args, **kwargs)
 
 
+class Compiled(BytecodeCache):
+    """Templates as code, for all apps of this process: compiling them takes longer than most tests."""
+
+    kept: ClassVar[dict[str, bytes]] = {}
+
+    def load_bytecode(self, bucket: Bucket) -> None:
+        if code := self.kept.get(bucket.key):
+            bucket.bytecode_from_string(code)
+
+    def dump_bytecode(self, bucket: Bucket) -> None:
+        self.kept[bucket.key] = bucket.bytecode_to_string()
+
+
 class Pages:
     """The app, its store, and browsers to look at it with."""
 
@@ -45,6 +59,7 @@ class Pages:
         self.instance = tmp_path
         self.app = create_app(settings)
         self.app.test_client_class = Browser
+        self.app.jinja_env.bytecode_cache = Compiled()
         self.store = parts(self.app).store
 
     def browser(self) -> FlaskClient:
