@@ -85,7 +85,7 @@ class Bridge:
         self._connect = connect
         self._waiting_session = session
         self._line_lost = False
-        self._away = False
+        self.away = False  # no stream serves this call: it is parked, or will be over without one
         self._says_something = False  # and the phone's side still holds it back
         self._live = live
         self._keeping = Keeping(call_sid, store, live, self.clock, recorder, keep_greeting)
@@ -117,11 +117,6 @@ class Bridge:
     def parked(self) -> bool:
         """True while the caller is away, and may come back on a new stream."""
         return self._call.parked
-
-    @property
-    def away(self) -> bool:
-        """True while no stream serves this call: it is parked, or will be over without one."""
-        return self._away
 
     @property
     def state(self) -> CallState:
@@ -164,7 +159,7 @@ class Bridge:
         self._stream_over.clear()
         if self._over.is_set() or not self.parked:
             return False
-        self._phone, self._line_lost, self._away = phone, False, False
+        self._phone, self._line_lost, self.away = phone, False, False
         began_ms = self.clock()
         self.put(ev.CallerBack(at_ms=began_ms))
         self._listen_to(phone, began_ms=began_ms)
@@ -174,7 +169,7 @@ class Bridge:
 
     def _park(self, command: do.Park) -> None:
         """Whoever serves the stream is let go; the call goes on without it."""
-        self._away = True
+        self.away = True
         self._live.tell(self.call_sid, "state")
         self._stream_over.set()
         self._inbox.leave()

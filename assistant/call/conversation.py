@@ -259,12 +259,14 @@ class Conversation:
     def _reply_done(self, event: ev.ReplyDone) -> list[Command]:
         overtaken = event.response_id in self._replies.stale
         waiting = self._replies.done(event)
-        commands = [*self.voice.reply_over(event.response_id, self.floor.now_ms), *waiting]
+        failed = event.status == "failed"
+        over = self.voice.reply_over(event.response_id, self.floor.now_ms, failed=failed)
+        commands = [*over, *waiting]
         commands += self._opening.reply_over(event)
         if event.status == "completed":
             self.floor.reply_sounds()
         commands += self.floor.reply_is_due() if self._replies.due else [StopTimer("reply_due")]
-        if event.status == "failed":
+        if failed:
             return commands + self._reply_failed(event, overtaken=overtaken)
         overtaken |= self.floor.caller_speaking
         commands += self._tools.run(event.tool_calls, spoke=self._spoke, overtaken=overtaken)

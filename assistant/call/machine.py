@@ -160,7 +160,8 @@ class Call:
         return [] if event.voicemail else self._ending.owner_hangs_up(self._floor.now_ms)
 
     def _shut_down_parked(self, event: ev.ShutDown) -> list[Command]:
-        return self._left("shut_down")
+        left = self._parting.caller_left(self._ending.decided or "shut_down", self._floor.now_ms)
+        return [*left, *self._parting.give_up(self._floor.now_ms)]
 
     def _parked_timer(self, event: ev.TimerFired) -> list[Command]:
         return self._left("line_lost") if event.timer in ("parked", "hung_up") else []

@@ -17,6 +17,7 @@ from assistant.call import events as ev
 from assistant.call.commands import Command, StartTimer, StopTimer
 from assistant.call.ending import Ending
 from assistant.call.floor import Floor
+from assistant.call.keypad import NOT_CONFIRMED
 from assistant.call.plan import CallPlan
 from assistant.call.replies import Replies
 from assistant.call.session import Session
@@ -141,10 +142,16 @@ class Parking:
         return [*over, *self._replies.done(event)]
 
     def _tool_finished(self, event: ev.ToolFinished) -> list[Command]:
+        no_key: list[Command] = []  # nobody can press one
+        if isinstance(event.then, ev.ThenConfirm):
+            no_key = [do.DropTool(event.tool_call_id), *self._told(NOT_CONFIRMED)]
         if self._session.ready:
-            return self._tools.finished(event)
+            return [*self._tools.finished(event), *no_key]
         self._tools.put_off(event)
-        return []
+        return no_key
+
+    def _told(self, note: str) -> list[Command]:
+        return [do.TellModel(note)] if self._session.ready else []
 
     def _tool_confirmed(self, event: ev.ToolConfirmed) -> list[Command]:
         if not self._tools.awaits(event):

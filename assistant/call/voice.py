@@ -88,7 +88,7 @@ class Voice:
 
     def opening(self, response_id: str | None) -> None:
         """This response was asked to say the disclosure, word for word. None: it was not, after all."""
-        self._opening = response_id
+        self._opening, self._opening_over = response_id, False
 
     def speak_kept(self, item_id: str, words: str, payload: bytes, at_ms: int) -> list[Command]:
         """Send the whole kept opening to the phone. The model does not know of it yet."""
@@ -144,15 +144,16 @@ class Voice:
         marks: list[Command] = [PlaceMark(name) for name in self._playback.finish(item_id)]
         return marks + self._heard_whole(self._playback.retire(), at_ms)
 
-    def reply_over(self, response_id: str, at_ms: int) -> list[Command]:
+    def reply_over(self, response_id: str, at_ms: int, *, failed: bool = False) -> list[Command]:
         """A response is over: nothing of its items is still to come, and some may never have sounded."""
         commands: list[Command] = []
+        if response_id == self._opening:
+            self._opening_over = not failed and response_id in self._items
         for item in list(self._playback.items):
             if item.response_id == response_id and not item.done:
                 commands += self.sound_done(item.item_id, at_ms)
         for item_id in self._items.pop(response_id, ()):
             commands += keep(self._transcript.reply_settled(item_id))
-        self._opening_over |= response_id == self._opening
         self._listen_for_opening()
         for (item_id, content_index), owner in list(self._unplayed.items()):
             if owner == response_id:

@@ -47,9 +47,9 @@ class Assets:
             return None
         stat = file.stat()
         state = (stat.st_mtime_ns, stat.st_size)
-        kept = self._kept.get(filename)
+        kept = self._kept.get(path)  # not by the name asked for: `./x.css` and `y/../x.css` are one file
         if kept is None or kept[0] != state:
-            kept = self._kept[filename] = (state, _read(file))
+            kept = self._kept[path] = (state, _read(file))
         return kept[1]
 
 

@@ -28,6 +28,7 @@ from assistant.store.step_ins import Kind
 from assistant.web import calls
 from assistant.web.live import running_call
 from assistant.web.parts import parts
+from assistant.web.phone.dialling import is_browser_call
 
 LONGEST_TEXT = 500
 MOST_REMEMBERED = 500  # presses
@@ -170,8 +171,8 @@ def _why_not(wish: Wish, call: dict[str, Any]) -> Answer | None:
     running = running_call(wish.call_sid)
     if running is None or running.caller_gone:
         return Answer(False, OVER if call["ended_at"] else "The assistant is not on this call.", wish.text)
-    if running.state == "ringing_owner" and wish.kind in ("tell", "ask", "ring"):
-        return Answer(False, RINGING, wish.text, mend=True)
+    if running.state == "ringing_owner" and wish.kind != "hang_up":
+        return Answer(False, RINGING, wish.text, mend=wish.kind in ("tell", "ask"))
     return _why_not_rung(call) if wish.kind == "ring" else None
 
 
@@ -204,6 +205,8 @@ def _why_not_rung(call: dict[str, Any]) -> Answer | None:
         return Answer(False, said, more=url_for("setup") if setup else "", more_name="Set it up")
     if call["from"] == settings.owner_phone:
         return Answer(False, "This call comes from your own phone.")
+    if is_browser_call(call["call_sid"]):
+        return Answer(False, "This call comes from the browser: there is no line to put through.")
     if parts().live_calls.draining:
         return Answer(False, LEAVING)
     return None

@@ -208,3 +208,14 @@ def test_an_opening_that_was_cut_off_does_not_count_by_being_over():
     line.wait(4_000)
 
     assert recorded_from_ms(line) is None
+
+
+def test_an_opening_that_fails_before_it_sounds_was_not_heard():
+    line = Line()
+    line.begins()
+    line.tell(ev.ModelReady)
+    line.tell(ev.ReplyStarted, "r1")
+    line.tell(ev.ReplyDone, "r1", "failed")
+    line.wait(1_000)
+
+    assert line.done(do.RecordCaller) == []

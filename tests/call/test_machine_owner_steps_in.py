@@ -6,7 +6,8 @@ import pytest
 
 from assistant.call import commands as do
 from assistant.call import events as ev
-from tests.call.telling import Line, Said
+from assistant.call.plan import CallPlan
+from tests.call.telling import NOTICE, OPENING, Line, Said, sound
 
 
 @pytest.fixture
@@ -166,3 +167,15 @@ def test_typed_words_of_which_a_reply_makes_no_sound_are_asked_for_once(line):
     line.wait(1_000)
 
     assert asked(line) == [("I am on my way.", "")]
+
+
+def test_the_opening_typed_once_more_does_not_count_as_heard_before_it_is():
+    line = Line(CallPlan(opening=OPENING, disclosure=NOTICE, greeting=sound(4_000)))
+    line.begins()
+    line.tell(ev.ModelReady)
+    line.wait(300)
+    line.tell(ev.OwnerSays, OPENING)
+    line.reply("r1")
+    line.wait(200)
+
+    assert line.done(do.RecordCaller) == []

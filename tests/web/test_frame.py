@@ -276,6 +276,16 @@ def test_an_address_without_its_version_or_with_an_old_one_is_asked_for_again(pa
         assert pages.browser().get(address).headers["Cache-Control"] == "no-cache"
 
 
+def test_a_file_is_kept_once_by_however_many_names_it_is_asked_for(pages: Pages):
+    """Anybody may ask, and there is no end of such names."""
+    stranger = pages.browser()
+    names = ["style.css", *(f"{'./' * n}{n}/../style.css" for n in range(1, 20))]
+    answers = {stranger.get(f"/static/{name}").status_code for name in names}
+
+    assert answers == {200}
+    assert len(pages.app.extensions["afterbeep_assets"]._kept) == 1
+
+
 def test_a_file_that_changes_has_another_address(tmp_path: Path):
     app = Flask("files", static_folder=tmp_path, static_url_path="/static")
     app.test_client_class = Browser

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import threading
 from pathlib import Path
 
 import pytest
@@ -255,6 +256,29 @@ def test_who_was_logged_out_elsewhere_is_told_no_more(house: House, monkeypatch:
         heard.until("beat")
         house.store.write(logins.delete_all)
         assert {said.name for said in heard.rest()} <= {"beat"}
+
+
+def test_who_was_logged_out_is_told_no_more_however_much_is_said(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(live, "BEAT_S", 0.5)
+    running_call(house)
+    over = threading.Event()
+
+    def talk() -> None:
+        while not over.wait(0.02):
+            house.live.tell("CA1", "kept")
+
+    with house.on_the_line(), house.listen(house.owner(), "/calls/CA1/live") as heard:
+        heard.until("line")
+        talking = threading.Thread(target=talk)
+        talking.start()
+        house.store.write(logins.delete_all)
+        try:
+            heard.rest()
+        finally:
+            over.set()
+            talking.join()
 
 
 def test_who_goes_away_is_not_watched_for_any_more(house: House) -> None:

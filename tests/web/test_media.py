@@ -289,6 +289,22 @@ def test_a_caller_whom_a_bug_sent_to_the_tone_is_waited_for(tmp_path: Path):
     exchange.store.stop(10)
 
 
+def test_a_caller_who_is_back_too_late_is_not_begun_anew_with(tmp_path: Path):
+    """Given up, and perhaps still closing its books: another call in the same row would mix with it."""
+    exchange = line.prepared(tmp_path)
+    exchange.parts.memory.of(sid(1)).had_stream = True
+    exchange.parts.memory.of(sid(1)).identity = line.FAILS  # an assistant would fail
+    closed: list[int] = []
+    channel = SimpleNamespace(close=lambda code, reason: closed.append(code))
+    start = StreamStart(stream_sid="MZ1", call_sid=sid(1), account_sid=ACCOUNT, parameters={})
+    with exchange.app.app_context():
+        media._answer(channel, start)  # type: ignore[arg-type]
+
+    assert closed == [1011]
+    assert exchange.parts.voicemails.has(sid(1))
+    exchange.store.stop(10)
+
+
 def test_a_stream_that_is_left_says_why(phone_line: Line):
     socket, _ = phone_line.talks(line.LEAVES)
     for _ in range(50):  # the caller's sound keeps coming, and must not turn the close into a reset

@@ -269,6 +269,26 @@ def test_without_a_phone_of_the_owners_none_can_ring(tmp_path: Path) -> None:
     assert call.told == []
 
 
+def test_while_the_owners_phone_rings_nobody_is_sent_to_the_tone(house: House, owner: FlaskClient) -> None:
+    """The caller is with no stream of ours, that would have to be left for it."""
+    with house.on_the_line(state="ringing_owner") as call:
+        answer = press(owner, "voicemail")
+
+    assert (answer.status_code, "Your phone is ringing just now" in said(answer)) == (409, True)
+    assert call.told == []
+
+
+def test_a_call_from_the_browser_is_put_through_to_nobody(house: House, owner: FlaskClient) -> None:
+    browsers = "BP" + "0" * 32
+    house.add_call(browsers)
+    with house.on_the_line(browsers) as call:
+        form = {"csrf_token": csrf_token(owner.get("/").text), "step_key": KEY, "kind": "ring"}
+        answer = owner.post(f"/calls/{browsers}/step-in", data=form, headers=SCRIPT)
+
+    assert (answer.status_code, "comes from the browser" in said(answer)) == (409, True)
+    assert call.told == []
+
+
 def test_when_the_program_is_about_to_stop_no_phone_is_rung_but_the_rest_works(
     house: House, owner: FlaskClient
 ) -> None:

@@ -250,9 +250,7 @@ def test_a_call_that_is_being_closed_learns_when_its_caller_was_gone(exchange: E
     assert (exchange.call() or {})["ended_at"] != "2026-11-21T09:01:00.000Z"
 
 
-def test_a_stop_waits_for_a_parked_call_also_when_the_phone_rings_no_more(
-    exchange: Exchange, parked: Parked
-):
+def test_a_stop_waits_for_a_parked_call_also_when_the_phone_rings_no_more(exchange: Exchange, parked: Parked):
     exchange.parts.dials.forget(sid(1))
 
     assert exchange.parts.still_live() == 1
