@@ -96,6 +96,7 @@
     sound.src = link.href;
     sound.setAttribute("aria-label", `Recording of the call, ${row.querySelector(".open b").lastChild.textContent}`);
     row.append(sound);
+    row.scrollIntoView({ block: "nearest" });
     sound.play().catch(() => {}); // then it waits for its own button
   }
 

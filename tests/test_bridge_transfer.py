@@ -175,10 +175,10 @@ def test_a_call_that_waits_for_last_words_alone_takes_no_phone(tmp_path):
     house.live_calls.put(SID, lambda at_ms: ev.CallerCommitted("u9", None, at_ms=at_ms))
     house.live_calls.put(SID, lambda at_ms: ev.OwnerAccepted(at_ms=at_ms))
 
+    house.until(lambda: not house.live_calls.parked(SID))
     assert house.live_calls.has(SID)
     assert not house.bridge.adopt(Line())
     assert house.live_calls.away(SID)
-    assert not house.live_calls.parked(SID)
     house.live_calls.close_all()
     assert house.is_over()["ended_because"] == "transferred"
 

@@ -94,7 +94,7 @@ def add_caller() -> ResponseReturnValue:
         _keep(number, name=form.get("name", ""), standing=_standing() or "stranger")
     except StoreError as error:
         return _list(form, _sentence(error))
-    flash("Kept.", "done")
+    flash("Saved.", "done")
     return redirect(_address(number), 303)
 
 
@@ -187,7 +187,7 @@ def change_caller() -> ResponseReturnValue:
         _keep(number, name=name, notes=notes)
     except StoreError as error:
         return _page(number, {"name": name, "notes": notes}, _sentence(error))
-    flash("Kept.", "done")
+    flash("Saved.", "done")
     return redirect(_address(number), 303)
 
 

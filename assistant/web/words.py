@@ -95,6 +95,8 @@ class Words:
         """A phone number as people write it; what is none is shown as it came."""
         if not number:
             return "Withheld number"
+        if number.startswith("client:"):
+            return "a browser"
         if not number.startswith("+"):
             return number
         try:

@@ -382,10 +382,7 @@ def test_a_request_says_who_what_when_and_on_which_call(pages: CalendarPages, ow
     page = see(owner)
 
     words = text_of(page)
-    assert (
-        "Waiting for you Ana +44 20 7946 0018 Stranger Haircut Wed, Jan 6, 2027, 10:00 – 10:30 AM"
-        in words
-    )
+    assert "Waiting for you Ana +44 20 7946 0018 Stranger Haircut Wed, Jan 6, 2027, 10:00 – 10:30 AM" in words
     assert f'href="tel:{ANA}"' in page
     assert f'href="/calls/{booking.call_sid}"' in page
     assert f'href="#request-{booking.id}"' in see(owner, "2027-01-06")

@@ -104,7 +104,7 @@ def test_a_caller_is_added_by_number(pages: Pages, typed: str, number: str) -> N
 
     assert (answer.status_code, answer.location) == (303, f"/callers/{number}")
     assert pages.store.read(kept.kept, number) == {"name": "Ana", "standing": "known", "notes": ""}
-    assert "Kept." in text_of(owner.get(answer.location).text)
+    assert "Saved." in text_of(owner.get(answer.location).text)
 
 
 @pytest.mark.parametrize(

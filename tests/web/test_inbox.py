@@ -88,7 +88,7 @@ def test_without_calls_the_sandbox_says_how_to_make_one(pages: House):
     page = pages.owner().get("/").text
 
     assert "No calls yet" in page
-    assert 'href="/phone">Ring your assistant</a>' in page
+    assert 'href="/phone">Open the phone</a>' in page
     assert "make call SCENARIO=message" in page
     assert "Sandbox." in page
 

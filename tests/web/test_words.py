@@ -43,3 +43,11 @@ def test_decimals_have_a_point_as_in_the_sentence_around_them(language: str):
 
     assert words.wait(1_240).replace("\u00a0", " ") == "1.2 s"
     assert words.dollars(0.0471).endswith("$0.047")
+
+
+def test_a_caller_without_a_number_is_named_for_what_they_have():
+    words = Words("UTC", "en", NOW)
+
+    assert words.number("+442079460018") == "+44 20 7946 0018"
+    assert words.number(None) == "Withheld number"
+    assert words.number("client:browser") == "a browser"

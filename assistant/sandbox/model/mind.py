@@ -35,12 +35,13 @@ class Mind:
         waiting = self.conversation.unanswered()
         note = self._note_at_the_start(waiting)
         said = _said_last(waiting)
+        told = next((item.text() for item in reversed(waiting) if item.kind == "system"), "")
+        noted = self.brain.noted(told)
         if said:
             self.brain.recall(lines_in(note))
             line = said.line or next(iter(lines_in(said.text())), None)
-            return [*_asked_before(waiting), *self.brain.answer(line, means)]
-        told = next((item.text() for item in reversed(waiting) if item.kind == "system"), "")
-        if noted := self.brain.noted(told):
+            return [*_asked_before(waiting), *noted, *self.brain.answer(line, means)]
+        if noted:
             return noted
         outputs = [item for item in waiting if item.kind == "function_call_output"]
         if outputs:
