@@ -46,7 +46,7 @@ def test_a_new_installation_is_well(tmp_path: Path) -> None:
         "amber  Program: It is not running. It was never seen. Start it with `make run`."
     ]
     assert "green  Calendar: The embedded calendar is in use; no Google account is linked." in lines
-    assert "green  PIN: There is none. The scenario `owner` needs one: 246810, by `flask pin`." in lines
+    assert "green  PIN: There is none. The scenario “owner” needs one: 246810." in lines
     assert "green  Public address: Not needed in the sandbox." in lines
     kept = Store(tmp_path / "instance" / "afterbeep.db").read(program.findings)
     assert [check["name"] for check in kept["PIN"][1]] == ["PIN"]  # for the page

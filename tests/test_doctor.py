@@ -270,7 +270,7 @@ def test_an_owner_with_a_phone_should_have_a_pin(tmp_path: Path) -> None:
 def test_the_sandbox_needs_a_pin_for_its_scenario_owner_only(tmp_path: Path) -> None:
     sandbox, served = patient(tmp_path), patient(tmp_path, OPENAI_API_KEY="sk-1")
 
-    assert "scenario `owner` needs one: 246810" in found(sandbox)["PIN"].found
+    assert "scenario “owner” needs one: 246810" in found(sandbox)["PIN"].found
     assert found(served)["PIN"].found == "There is none, and none is needed: OWNER_PHONE is not set."
 
 

@@ -41,6 +41,7 @@ from tests.bench import (
     first_sound,
     hub,
     inbox_page,
+    live_page,
     search,
     sound,
     start,
@@ -62,6 +63,7 @@ SECTIONS: dict[str, Callable[[Bench], Awaitable[list[Row]]]] = {
     "sound": sound.rows,
     "find-times": find_times.rows,
     "inbox-page": inbox_page.rows,
+    "live-page": live_page.rows,
     "search": search.rows,
     "start": start.rows,
 }
