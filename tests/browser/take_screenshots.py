@@ -77,14 +77,13 @@ def pages(house: House) -> Iterator[tuple[str, str, Callable[[Page], None]]]:
 
 
 def take(owner: Owner, folder: Path, name: str, path: str, ready: Callable[[Page], None]) -> None:
-    """One page on both screens, by day and by night."""
-    schemes: tuple[Scheme, ...] = ("light", "dark")
-    for screen, width in (("desktop", DESKTOP), ("phone", PHONE)):
+    """One page on a desk by day, and on a phone by night."""
+    screens: tuple[tuple[str, int, Scheme], ...] = (("desktop", DESKTOP, "light"), ("phone", PHONE, "dark"))
+    for screen, width, scheme in screens:
         with owner.window(width=width, permissions=["microphone"]) as window:
             page = window.go(path)
             ready(page)
-            for scheme in schemes:
-                shoot(page, folder / f"{name}-{screen}-{scheme}.png", scheme)
+            shoot(page, folder / f"{name}-{screen}.png", scheme)
 
 
 def shoot(page: Page, file: Path, scheme: Scheme) -> None:
