@@ -226,6 +226,7 @@ def serve(settings: Settings) -> None:
         server.listen()
         if sandbox:
             sandbox.start()
+            parts.rest.load()  # with a real telephone the first round does that before anybody rings
         rounds.begin()
         greet(app, settings)
         server.serve()
