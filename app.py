@@ -293,7 +293,8 @@ def greet(app: Flask, settings: Settings) -> None:
         say(
             "This is the sandbox: with no OPENAI_API_KEY a scripted model answers, and callers are simulated."
         )
-        say("To hear a call, type in a second terminal: make call SCENARIO=message")
+        say(f"To hear a call, log in, then open {settings.url('/phone')} and press the green button.")
+        say("To read one, type in a second terminal: make call SCENARIO=message")
 
 
 def say(line: str) -> None:

@@ -4,8 +4,8 @@ Twilio's own client library makes the requests and reads the answers. It knows o
 so what it sends is carried to TWILIO_API_URL by `_Wire`, which also keeps requests to this machine away
 from any proxy and limits how long one may take (the library by itself waits for ever).
 
-The library costs 13 MiB, so it is imported by the first request, or by `load`. A connection is closed after its
-request: there are a few a day, and nothing is left open when a `Rest` is dropped.
+The library costs 13 MiB, so it is imported by the first request, or by `load`. A connection is closed after
+its request: there are a few a day, and nothing is left open when a `Rest` is dropped.
 """
 
 from __future__ import annotations
