@@ -15,7 +15,7 @@ call: .venv/installed
 
 # Whole calls run in real time and by themselves, so that what they measure is the program.
 test: .venv/installed-dev
-	@$(BIN)/python -m pytest -n 2 --dist loadfile --ignore=tests/whole_call
+	@$(BIN)/python -m pytest -n 3 --dist loadfile --ignore=tests/whole_call
 	@exec $(BIN)/python -m pytest tests/whole_call
 
 check: .venv/installed-dev

@@ -34,7 +34,7 @@ or of OpenAI. `prompt` says what the model is told, `audio` is the one ruler for
 tree of what can go wrong. app.py puts the parts together, `server` serves them, `green` is gevent to those
 who must not name it, `rounds` is what is done beside the calls, `lateness` how late the loop is, `doctor`
 looks what is wrong, and `cli` are the commands. `live_calls` knows which calls are running, `live` who
-watches.
+watches; `phone_side` is a phone as the bridge knows it, `peaks` what a recording looks like.
 
 `sandbox` is the other end of every socket, a caller and a model by a second hand, so that all of this
 runs with no keys; it shares nothing with the rest but `audio`.

@@ -33,7 +33,7 @@ from assistant.realtime.client import ModelAddress, RealtimeClient
 from assistant.realtime.models import fitting_voice
 from assistant.realtime.session import SessionWish
 from assistant.realtime.side import ModelSide
-from assistant.store import callers, greetings
+from assistant.store import Database, callers, greetings
 from assistant.store.greetings import GreetingKey
 from assistant.store.preferences import Preferences, load
 from assistant.store.recordings import DIRECTORY, CallRecorder
@@ -85,7 +85,7 @@ class _Known:
     greeting: bytes | None
 
 
-def _look_up(db: Any, settings: Settings, number: str | None) -> _Known:
+def _look_up(db: Database, settings: Settings, number: str | None) -> _Known:
     preferences = load(db)
     key = greeting_key(settings, preferences)
     name = callers.standing(db, number)["name"] if number else None

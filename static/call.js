@@ -440,7 +440,7 @@
 
   for (const figure of document.querySelectorAll("figure.player")) players.push(new Player(figure));
   current = players[0] || null;
-  if (current && current.figure.dataset.keys !== "off") {
+  if (current && document.documentElement.dataset.keys !== "off") {
     document.addEventListener("keydown", onKey);
     for (const hint of document.querySelectorAll(".keys")) hint.hidden = false;
   }

@@ -33,7 +33,7 @@ function address() {
 
 function open() {
   close();
-  if (document.hidden || !banner) return;
+  if (document.hidden) return;
   source = new EventSource(address());
   source.addEventListener("open", () => {
     pause_ms = FIRST_PAUSE_MS;

@@ -25,5 +25,6 @@
 
   document.addEventListener("afterbeep:calls", look);
   document.addEventListener("visibilitychange", look);
+  // Of calls that the assistant never has (turned away, or sent to plain voicemail) nobody is told.
   setInterval(look, LOOK_EVERY_MS);
 })();

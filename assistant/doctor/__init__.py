@@ -69,7 +69,7 @@ ASKING = ("Public address", "Twilio", "Model", "Clock")
 
 def outside(patient: Patient) -> tuple[str, ...]:
     """The organs that are looked at by asking others, which may take seconds; the rest takes no time."""
-    asking = () if patient.settings.sandbox and not patient.has_phone else ASKING
+    asking = () if patient.sandbox_only else ASKING
     return (*asking, "Calendar") if patient.google.account() else asking
 
 

@@ -21,7 +21,7 @@ from assistant.doctor.patient import NOT_IN_THE_SANDBOX, TRY_AGAIN, Check, Patie
 from assistant.doctor.program import is_running
 from assistant.errors import StoreError
 from assistant.store import program
-from assistant.telephony.account import signed
+from assistant.telephony.signature import signed
 
 PATH = "/healthz/"
 STATUS = "/voice/status"
@@ -40,7 +40,7 @@ def proof(nonce: str) -> str:
 def look_at_the_address(patient: Patient) -> Iterator[Check]:
     """Everything that has to get through from the world to here."""
     settings = patient.settings
-    if settings.sandbox and not patient.has_phone:
+    if patient.sandbox_only:
         yield Check(NAME, "green", NOT_IN_THE_SANDBOX)
     elif not settings.public_url:
         yield Check(NAME, "green", "PUBLIC_URL is not set, and nobody has to come from outside.")

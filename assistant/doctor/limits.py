@@ -19,12 +19,12 @@ def look_at_the_limits(patient: Patient) -> Iterator[Check]:
     held = patient.store.read(preferences.load)
     midnight = datetime.combine(patient.now().astimezone(held.zone).date(), time.min, held.zone)
     today = patient.store.read(program.today, midnight)
-    now = pulse(patient)
-    running_usd = float(now.facts.get("running_usd") or 0.0) if now else 0.0
+    alive = pulse(patient)
+    running_usd = float(alive.facts.get("running_usd") or 0.0) if alive else 0.0
     yield _money(patient, held, today.spent_usd + running_usd)
     yield _turned_away(patient, today)
-    if now is not None:
-        yield _at_once(patient, held, int(now.facts.get("open_calls") or 0))
+    if alive is not None:
+        yield _at_once(patient, held, int(alive.facts.get("open_calls") or 0))
 
 
 def _money(patient: Patient, held: Preferences, spent: float) -> Check:

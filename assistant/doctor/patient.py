@@ -55,6 +55,11 @@ class Patient:
         made_up = settings.sandbox and is_at_home and settings.twilio_number == SANDBOX_TWILIO_NUMBER
         return settings.has_phone and not made_up
 
+    @property
+    def sandbox_only(self) -> bool:
+        """The sandbox without a telephone: nobody has to come in, and nobody outside has to answer."""
+        return self.settings.sandbox and not self.has_phone
+
     def at(self, path: str, action: str) -> str:
         """What to do, with the address of the page to do it on in place of {page}."""
         return action.format(page=self.settings.url(path))

@@ -31,15 +31,15 @@ def is_running(patient: Patient) -> bool:
 
 def look_at_the_program(patient: Patient) -> Iterator[Check]:
     """Whether it runs, and whether the loop that serves every call is on time."""
-    now = pulse(patient)
-    if now is None:
+    alive = pulse(patient)
+    if alive is None:
         last = patient.store.read(program.noted, program.PULSE)
         cause = f"It was last seen on {patient.clock(last.at)}." if last else "It was never seen."
         yield Check("Program", "amber", OFF, cause, START)
         return
-    ago = max(0, round((patient.now() - now.at).total_seconds()))
+    ago = max(0, round((patient.now() - alive.at).total_seconds()))
     yield Check("Program", "green", f"It is running; it said so {ago} s ago.")
-    yield _on_time(now.facts)
+    yield _on_time(alive.facts)
 
 
 def _on_time(facts: dict[str, Any]) -> Check:

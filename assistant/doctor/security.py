@@ -30,7 +30,7 @@ def look_at_security(patient: Patient) -> Iterator[Check]:
 def _password(patient: Patient) -> Check:
     if patient.store.read(logins.password_hash):
         return Check("Password", "green", "It is set; five tries a minute.")
-    if patient.settings.sandbox and not patient.has_phone:
+    if patient.sandbox_only:
         return Check("Password", "green", "None is set; the printed link is enough here.")
     cause = "Only the link that is printed at the start lets you in."
     return Check("Password", "amber", "None is set.", cause, patient.at(SETUP, "Set one: {page}"))
@@ -44,8 +44,8 @@ def _cookies(patient: Patient) -> Check:
 
 
 def _rights(patient: Patient) -> Check:
-    name, now = "Rights", pulse(patient)
-    as_root = bool(now.facts.get("root")) if now else os.geteuid() == 0
+    name, alive = "Rights", pulse(patient)
+    as_root = bool(alive.facts.get("root")) if alive else os.geteuid() == 0
     if patient.settings.sandbox and as_root:
         return Check(name, "green", f"It runs as root. {NOT_IN_THE_SANDBOX[:-1]}: a user of its own.")
     if not as_root:

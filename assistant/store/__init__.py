@@ -18,7 +18,9 @@ the disk away from the live audio:
     events.py        the embedded calendar
     google_link.py   the link with the owner's Google account, and what linking it needs meanwhile
     feed.py          the secret in the address of the calendar's feed
-    export.py        calls as the contract shows them
+    export.py        calls as the contract shows them; one_call.py one of them with what stands around it
+    news.py          what was kept of a call since a page last looked
+    delays.py        how long callers waited
     preferences.py   what the owner may change while the program runs; working_hours.py reads one of them
     callers.py       what is kept about a number; people.py everybody who called or is kept
     inbox.py         calls as lists show them, and what the owner has dealt with

@@ -5,11 +5,8 @@ Questions, but for `point_number`, which sets where the number sends its calls.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
-
-from twilio.request_validator import RequestValidator
 
 from assistant.errors import RestError
 from assistant.telephony.rest import Rest, errors_as_ours, is_sid
@@ -57,10 +54,6 @@ class NumberWish:
     def at(cls, public_url: str) -> NumberWish:
         """Our own addresses, below PUBLIC_URL."""
         return cls(public_url + INCOMING, public_url + STATUS + TRY_AGAIN)
-
-    def is_met_by(self, number: NumberFact) -> bool:
-        """Whether nothing needs to be set."""
-        return self.changes(number) == []
 
     def changes(self, number: NumberFact) -> list[tuple[str, str, str]]:
         """What would be set: the field's name in Twilio's console, what it is now, what it will be."""
@@ -130,8 +123,3 @@ def _fact(one: Any) -> NumberFact:
         status_method=str(one.status_callback_method or ""),
         goes_elsewhere=bool(one.voice_application_sid or one.trunk_sid),
     )
-
-
-def signed(token: str, url: str, form: Mapping[str, str]) -> str:
-    """What Twilio would write into X-Twilio-Signature for this form at this address."""
-    return str(RequestValidator(token).compute_signature(url, form))

@@ -7,7 +7,6 @@ for anybody else, neither as a page nor as a WebSocket.
 
 from __future__ import annotations
 
-import logging
 import re
 import threading
 from collections.abc import Iterator
@@ -20,17 +19,15 @@ from flask import Flask, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_sock import Sock
 
-from assistant.channel import Channel, ChannelClosed
+from assistant.channel import Channel
 from assistant.doctor import LOOKS, Check, Patient, examine, keep, kept, outside
 from assistant.doctor import open_problems as count_open_problems
 from assistant.doctor.address import PATH, proof
 from assistant.errors import StoreError
-from assistant.store import preferences, program
+from assistant.store import program
 from assistant.web import sockets
+from assistant.web.inbox import words
 from assistant.web.parts import parts
-from assistant.web.words import Words
-
-log = logging.getLogger(__name__)
 
 NONCE = PATH + "<nonce>"
 ECHO_S = 5.0
@@ -82,7 +79,6 @@ class Organ:
 def doctor() -> ResponseReturnValue:
     """The page."""
     organs = _organs()
-    held = parts().store.read(preferences.load)
     asked = [organ.at for organ in organs if organ.at]
     return render_template(
         "doctor.html",
@@ -91,7 +87,7 @@ def doctor() -> ResponseReturnValue:
         asks=any(not organ.now for organ in organs),
         count=lambda state: sum(check.state == state for organ in organs for check in organ.checks),
         pieces=pieces,
-        show=Words(held.timezone, held.language, datetime.now(UTC)),
+        show=words(),
     )
 
 
@@ -163,8 +159,7 @@ def _for_the_doctor_alone() -> ResponseReturnValue | None:
     is_one = re.fullmatch(r"[A-Za-z0-9_-]{43}", nonce) is not None
     if not is_one or not parts().store.read(program.expects, nonce, datetime.now(UTC)):
         return "nothing here\n", 404, TEXT
-    # As for the calls' own socket: compression would only be in the way.
-    request.environ.pop("HTTP_SEC_WEBSOCKET_EXTENSIONS", None)
+    sockets.agree_to_no_compression()
     return None
 
 
@@ -175,14 +170,9 @@ def it_is_me(nonce: str) -> ResponseReturnValue:
 
 def echo(socket: Any, nonce: str) -> None:
     """Send one message back, and close."""
-    socket.connected = False  # what flask-sock would say at the end is said by us
-    channel = Channel(socket.sock, client=False, largest_message=LARGEST_MESSAGE)
-    try:
+    sockets.serve(socket, "the doctor's socket", LARGEST_MESSAGE, _send_back)
+
+
+def _send_back(channel: Channel) -> None:
+    with suppress(TimeoutError):  # whoever opens it and says nothing gets no answer
         channel.write(bytes(channel.read(ECHO_S)[1]))
-    except (ChannelClosed, TimeoutError):
-        log.info("the doctor's socket closed before it was used")
-    finally:
-        channel.close()
-        channel.wait_until_read_out()
-        if socket.mode == "gevent":
-            socket.sock.close()  # a duplicate that flask-sock made; the server ends its own

@@ -10,10 +10,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from urllib.parse import quote
 
-from flask import Flask, abort, current_app, make_response, redirect, request, url_for
+from flask import Flask, abort, make_response, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 
-from assistant.web import assets
 from assistant.web.guard import is_local_path
 
 THEMES = ("auto", "light", "dark")
@@ -56,19 +55,8 @@ MORE = (
 class Frame:
     """What base.html asks about this request."""
 
-    @property
-    def pages(self) -> list[Page]:
-        """The pages that are always in sight, as far as they are there."""
-        return [page for page in PAGES if self.has(page.endpoint)]
-
-    @property
-    def more(self) -> list[Page]:
-        """Those under "More"."""
-        return [page for page in MORE if self.has(page.endpoint)]
-
-    def has(self, endpoint: str) -> bool:
-        """Whether there is such a page."""
-        return endpoint in current_app.view_functions
+    pages = PAGES  # always in sight
+    more = MORE  # under "More"
 
     @property
     def theme(self) -> str:
@@ -93,7 +81,6 @@ class Frame:
 
 def register(app: Flask) -> None:
     """Put `frame` into every template, and the two choices on the map."""
-    assets.register(app)
     app.jinja_env.globals["frame"] = Frame()
     app.add_url_rule("/settings/theme", "choose_theme", choose_theme, methods=["POST"])
     app.add_url_rule("/settings/keys", "choose_keys", choose_keys, methods=["POST"])

@@ -149,6 +149,11 @@ def start_session() -> None:
         user_agent=request.user_agent.string,
         timeout_s=WAIT_FOR_THE_STORE_S,
     )
+    enter(login_id)
+
+
+def enter(login_id: str) -> None:
+    """From now on this browser is the one of that login row."""
     session.clear()
     session.permanent = True
     login_user(Owner(login_id))

@@ -9,23 +9,20 @@ from __future__ import annotations
 
 import logging
 from datetime import UTC, datetime
-from typing import Any
 
-from argon2 import PasswordHasher
-from flask import Flask, abort, flash, redirect, render_template, request, session, url_for
+from flask import Flask, abort, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
-from flask_login import current_user, login_user
+from flask_login import current_user
 
 from assistant.doctor import kept
 from assistant.doctor.twilio import twilio_account
 from assistant.errors import RestError
-from assistant.store import logins, preferences, program
+from assistant.store import Database, logins, program
 from assistant.telephony.account import NumberFact, NumberWish, TwilioAccount
-from assistant.web import setup_steps
+from assistant.web import login, setup_steps
 from assistant.web.doctor import look_again, patient, pieces
-from assistant.web.login import Owner
+from assistant.web.inbox import words
 from assistant.web.parts import parts
-from assistant.web.words import Words
 
 log = logging.getLogger(__name__)
 
@@ -48,7 +45,7 @@ def setup() -> ResponseReturnValue:
 
 
 def _page(wrong_password: str = "") -> str:
-    of, held, found = patient(), parts().store.read(preferences.load), kept(parts().store)
+    of, found = patient(), kept(parts().store)
     steps = setup_steps.steps(of, found)
     chosen = next((step.name for step in steps if step.name == request.args.get("step")), None)
     first_open = next((step.name for step in steps if step.state != "done"), "call")
@@ -70,7 +67,7 @@ def _page(wrong_password: str = "") -> str:
         found=found,
         newest=parts().store.read(program.newest_call),
         pieces=pieces,
-        show=Words(held.timezone, held.language, datetime.now(UTC)),
+        show=words(),
     )
 
 
@@ -96,33 +93,25 @@ def _back_to(step: str) -> ResponseReturnValue:
 
 
 def first_password() -> ResponseReturnValue:
-    """Set the password, where there is none yet; another one is set by `flask password`."""
+    """Set the password, where there is none yet; it is changed under Settings (`settings.access`)."""
     chosen, again = request.form.get("password", ""), request.form.get("again", "")
     if not logins.SHORTEST_PASSWORD <= len(chosen) <= logins.LONGEST_PASSWORD:
         return _page(f"A password has {logins.SHORTEST_PASSWORD} characters or more."), 400
     if chosen != again:
         return _page("The two are not the same. Type it twice."), 400
-    store = parts().store
-    hashed = store.in_pool(_hashed, chosen)
-    old_login = str(current_user.get_id())
-    login_id = store.write(
+    hashed, old_login = login.hashed(chosen), str(current_user.get_id())
+    login_id = parts().store.write(
         _set_first, hashed, old_login, request.user_agent.string, timeout_s=WAIT_FOR_THE_STORE_S
     )
     if login_id is None:
-        flash("There is a password already. Set another with `flask password`.", "problem")
+        flash("There is a password already. Change it under Settings.", "problem")
         return _back_to("password")
-    session.clear()
-    session.permanent = True
-    login_user(Owner(login_id))
+    login.enter(login_id)
     flash("The password is set. Every other browser has to log in again.", "done")
     return redirect(url_for("setup"), 303)
 
 
-def _hashed(password: str) -> str:
-    return PasswordHasher().hash(password)
-
-
-def _set_first(db: Any, hashed: str, login_id: str, user_agent: str) -> str | None:
+def _set_first(db: Database, hashed: str, login_id: str, user_agent: str) -> str | None:
     """Every login ends, and this browser gets a new one. None: somebody was quicker, or is out already."""
     now = datetime.now(UTC)
     if logins.password_hash(db) is not None or logins.get(db, login_id, now=now) is None:
@@ -142,7 +131,7 @@ def number() -> ResponseReturnValue:
     wish = _wish()
     return render_template("setup_number.html", number=parts().settings.twilio_number,
                            changes=wish.changes(fact), stays=FALLBACK_STAYS,
-                           show=Words("UTC", "en", datetime.now(UTC)))  # fmt: skip
+                           show=words())  # fmt: skip
 
 
 def point_number() -> ResponseReturnValue:

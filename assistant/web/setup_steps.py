@@ -88,8 +88,7 @@ def lines(patient: Patient, *names: str) -> tuple[str, ...]:
 
 def _shown(patient: Patient, name: str) -> str:
     """A value as it may be shown. What the sandbox made up for itself belongs into no file."""
-    made_up = patient.settings.sandbox and not patient.has_phone
-    if name in SECRET or made_up:
+    if name in SECRET or patient.sandbox_only:
         return ""
     return str(getattr(patient.settings, name.lower()))
 
@@ -97,7 +96,7 @@ def _shown(patient: Patient, name: str) -> str:
 def is_set(patient: Patient, line: str) -> bool:
     """Whether a line's setting has a value, secret or not."""
     name = line.partition("=")[0]
-    made_up = patient.settings.sandbox and not patient.has_phone and name != "OPENAI_API_KEY"
+    made_up = patient.sandbox_only and name != "OPENAI_API_KEY"
     return not made_up and bool(getattr(patient.settings, name.lower()))
 
 

@@ -201,8 +201,7 @@ def _why_not_rung(call: dict[str, Any]) -> Answer | None:
     settings = parts().settings
     if not settings.owner_phone:
         said = "No phone of yours is set (OWNER_PHONE)."
-        setup = "setup" in current_app.view_functions
-        return Answer(False, said, more=url_for("setup") if setup else "", more_name="Set it up")
+        return Answer(False, said, more=url_for("setup"), more_name="Set it up")
     if call["from"] == settings.owner_phone:
         return Answer(False, "This call comes from your own phone.")
     if is_browser_call(call["call_sid"]):

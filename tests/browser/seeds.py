@@ -195,10 +195,6 @@ def _timed(talk: Talk) -> Iterator[Happened]:
         now_ms += length_ms + PAUSE_MS
 
 
-def _spoken_ms(line: str) -> int:
-    return duration_ms(shipped()[line].payload)
-
-
 def lanes(talk: Talk) -> tuple[bytes, bytes]:
     """The sound of a conversation: the caller's side and the assistant's."""
     sides = {"caller": b"", "assistant": b""}

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import pytest
 
 from assistant.errors import RestError
-from assistant.telephony.account import AccountFact, Balance, NumberWish, TwilioAccount, signed
-from assistant.telephony.signature import signature_ok
+from assistant.telephony.account import AccountFact, Balance, NumberWish, TwilioAccount
+from assistant.telephony.signature import signature_ok, signed
 from tests.telephony.far_account import FALLBACK, NUMBER_SID, FarAccount
 from tests.telephony.far_end import ACCOUNT, NUMBER, TOKEN
 
@@ -66,7 +66,7 @@ def test_a_number_says_where_it_sends_its_calls(far: FarAccount, account: Twilio
 
     assert number is not None
     assert (number.number_sid, number.fallback_url) == (NUMBER_SID, FALLBACK)
-    assert WISH.is_met_by(number)
+    assert WISH.changes(number) == []
     assert account.number("+12025550199") is None
 
 

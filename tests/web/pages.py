@@ -8,13 +8,14 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, ClassVar
 
+from argon2 import PasswordHasher
 from flask.testing import FlaskClient
 from jinja2.bccache import Bucket, BytecodeCache
 from werkzeug.test import TestResponse
 
 from app import create_app
 from assistant.config import load_settings
-from assistant.store import calls, messages, open_database
+from assistant.store import calls, logins, messages, open_database
 from assistant.web import login
 from assistant.web.parts import parts
 
@@ -71,6 +72,11 @@ class Pages:
         client = self.browser()
         assert client.get("/login/" + login.login_links(self.app).issue()).status_code == 302
         return client
+
+    def set_password(self, password: str) -> None:
+        """The owner's password, hashed as weakly as tests are patient."""
+        cheap = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+        self.store.write(logins.set_password_hash, cheap.hash(password))
 
     def add_call(self, call_sid: str = "CA1", *, minutes_ago: int = 5, **columns: Any) -> str:
         """A running call, as the webhook leaves it."""

@@ -13,7 +13,7 @@ import pytest
 from flask import Flask, flash, g, url_for
 from flask.testing import FlaskClient
 
-from assistant.web import frame
+from assistant.web import assets
 from assistant.web.headers import content_policy
 from tests.web.pages import ROOT, Browser, Pages, csrf_token, text_of
 
@@ -41,22 +41,12 @@ def html_tag(page: str) -> str:
 # --- ways ------------------------------------------------------------------------
 
 
-def test_pages_that_are_there_can_be_reached_from_everywhere(owner: FlaskClient):
+def test_all_pages_can_be_reached_from_everywhere(owner: FlaskClient):
     nav = owner.get("/settings").text.partition('<nav class="nav"')[2].partition("</nav>")[0]
 
     assert re.findall(r'<a href="([^"]+)"', nav)[0] == "/"
     assert '<a href="/settings" aria-current="page">' in nav
     assert 'class="here"' in nav  # "More" says that the page is under it
-
-
-def test_a_page_that_is_not_there_is_not_offered(pages: Pages, owner: FlaskClient):
-    for endpoint in ("doctor", "calendar"):
-        pages.app.view_functions.pop(endpoint, None)
-
-    page = owner.get("/").text
-
-    assert 'href="/doctor"' not in page
-    assert 'href="/calendar"' not in page.partition("<main")[0]
 
 
 def test_a_call_belongs_to_the_inbox(pages: Pages, owner: FlaskClient):
@@ -289,7 +279,7 @@ def test_a_file_is_kept_once_by_however_many_names_it_is_asked_for(pages: Pages)
 def test_a_file_that_changes_has_another_address(tmp_path: Path):
     app = Flask("files", static_folder=tmp_path, static_url_path="/static")
     app.test_client_class = Browser
-    frame.register(app)
+    assets.register(app)
     (tmp_path / "a.css").write_text("a { color: red }")
     seen = []
     for words in ("a { color: red }", "a { color: tan }"):

@@ -6,7 +6,6 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from argon2 import PasswordHasher
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
@@ -24,8 +23,7 @@ def pages(tmp_path: Path) -> Pages:
 
 @pytest.fixture
 def with_password(pages: Pages) -> Pages:
-    cheap = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
-    pages.store.write(logins.set_password_hash, cheap.hash(PASSWORD))
+    pages.set_password(PASSWORD)
     return pages
 
 

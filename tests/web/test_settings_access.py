@@ -31,8 +31,7 @@ def pages(tmp_path: Path) -> Pages:
 
 @pytest.fixture
 def with_password(pages: Pages) -> Pages:
-    cheap = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
-    pages.store.write(logins.set_password_hash, cheap.hash(PASSWORD))
+    pages.set_password(PASSWORD)
     return pages
 
 
@@ -64,7 +63,7 @@ def test_every_browser_is_listed_and_this_one_is_marked(pages: Pages):
 
     assert words.count("logged in since") == 2
     assert words.count("this one") == 1
-    assert words.index("Safari on an iPhone this one") < words.index("A test Seen")
+    assert words.index("Safari on an iPhone this one") < words.index("An unknown browser Seen")
 
 
 def test_no_identifier_of_a_login_is_on_the_page(pages: Pages):

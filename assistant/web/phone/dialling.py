@@ -16,7 +16,7 @@ from flask import Flask, current_app
 
 from assistant.errors import AssistantError
 from assistant.telephony.tokens import LIFETIME_S
-from assistant.trust import level, read_caller
+from assistant.trust import Caller, level, read_caller
 from assistant.web.admission import Facts, look_up, over_a_cap
 from assistant.web.parts import parts
 
@@ -112,7 +112,7 @@ def number_of(as_: str) -> str:
     return parts().settings.owner_phone if as_ == "owner" else BROWSER
 
 
-def _check_caps(caller: Any, facts: Facts) -> None:
+def _check_caps(caller: Caller, facts: Facts) -> None:
     if parts().live_calls.draining:
         raise NotNow(LEAVING)
     if facts.standing == "blocked":

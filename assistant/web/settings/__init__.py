@@ -22,7 +22,6 @@ from flask.typing import ResponseReturnValue
 
 from assistant.realtime.models import fitting_voice
 from assistant.store import logins, pins, preferences
-from assistant.web import frame
 from assistant.web.calendars.dates import Dates
 from assistant.web.parts import parts
 from assistant.web.settings import access, greeting, takeaway
@@ -47,7 +46,6 @@ class Typed:
 
 def register(app: Flask) -> None:
     """Put the settings on the map, and what they are made of."""
-    frame.register(app)
     app.add_url_rule("/settings", "settings", settings)
     app.add_url_rule("/settings/<section_id>", "save_settings", save_settings, methods=["POST"])
     for part in (greeting, access, takeaway):

@@ -18,7 +18,6 @@ BROWSERS = (
     ("Chromium/", "Chrome"),
     ("Safari/", "Safari"),
     ("curl/", "curl"),
-    ("Werkzeug/", "a test"),
 )
 DEVICES = (
     ("iPhone", "an iPhone"),
