@@ -112,7 +112,7 @@ def test_every_minute_the_program_writes_down_how_it_is(tmp_path: Path, monkeypa
     database = tmp_path / "afterbeep.db"
     open_database(database).close()
     store = Store(database)
-    begun, open_calls = datetime.now(UTC), [1]
+    begun, open_calls = datetime.now(UTC) - timedelta(milliseconds=1), [1]  # kept in whole ones
     beside = rounds.Rounds(store, tmp_path, None, nothing_to_look_for, lambda: {"open_calls": open_calls[0]})
 
     beside.begin()

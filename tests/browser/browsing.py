@@ -34,7 +34,7 @@ RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22a", "wcag22aa", "bes
 # All that is other in the dark are colours.
 OF_COLOURS = ["color-contrast", "link-in-text-block"]
 # What is left behind when a page is left, or no longer needed, is not what failed.
-MAY_BE_CUT_OFF = {"fetch", "eventsource", "media", "xhr", "document", "websocket"}
+MAY_BE_CUT_OFF = {"fetch", "eventsource", "media", "xhr", "document", "websocket", "image", "manifest"}
 MOST_KIB = 150
 
 
