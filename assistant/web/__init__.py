@@ -19,6 +19,7 @@ calls.py       one call; sound.py its recordings, figures.py its numbers, deeds.
 live.py        calls that are running, told as they happen
 step_in.py     what the owner does in the middle of a call
 search.py      finding calls
+paging.py      lists, fifty a page
 callers.py     everybody who called, and what is kept about them
 phone/         ringing the assistant from the browser
 calendars/     the calendar: the week, what waits for the owner, what was booked

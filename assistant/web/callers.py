@@ -19,11 +19,10 @@ from assistant.store.appointments import Booking
 from assistant.trust import same_number
 from assistant.web.calendars.dates import Dates
 from assistant.web.inbox import words
+from assistant.web.paging import PAGE, asked_page, pages_of
 from assistant.web.parts import parts
 from assistant.web.words import Words
 
-PAGE = 50
-MOST_PAGES = 10**6  # more than a database holds
 WITHHELD = "withheld"
 NO_NUMBER = (
     "That is not a telephone number. Write it with + and the country, like +442079460018, "
@@ -74,9 +73,9 @@ def show_callers() -> ResponseReturnValue:
 def _list(typed: Mapping[str, str], trouble: str = "") -> ResponseReturnValue:
     """The list; with what was typed to add somebody, and why that did not work."""
     query = search.read(request.args.get("q", ""), region=region())
-    asked = _asked_page()
+    asked = asked_page()
     found: people.Page = parts().store.read(people.page, query, limit=PAGE, offset=(asked - 1) * PAGE)
-    pages = max(1, -(-found.total // PAGE))
+    pages = pages_of(found.total)
     if asked > pages:
         return redirect(url_for("callers", q=query.text or None, page=pages))
     page = render_template(
@@ -98,11 +97,6 @@ def add_caller() -> ResponseReturnValue:
     return redirect(_address(number), 303)
 
 
-def _asked_page() -> int:
-    """Which page the address names; the first, for what is no number."""
-    return min(max(1, request.args.get("page", 1, type=int)), MOST_PAGES)
-
-
 # --- one caller ----------------------------------------------------------------------
 
 
@@ -119,9 +113,9 @@ def _page(
 ) -> ResponseReturnValue:
     """The page; with what was typed into its form, and why that was not kept."""
     show = words()
-    asked = _asked_page()
+    asked = asked_page()
     entry: Entry = parts().store.read(_look, number, asked, show)
-    pages = max(1, -(-entry.who["calls"] // PAGE))
+    pages = pages_of(entry.who["calls"])
     if asked > pages:
         return redirect(_address(number))
     page = render_template(

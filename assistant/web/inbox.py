@@ -24,10 +24,10 @@ from flask.typing import ResponseReturnValue
 from assistant.store import Database, delays, inbox, preferences
 from assistant.store.inbox import Filter
 from assistant.web.guard import is_local_path
+from assistant.web.paging import PAGE, pages_of
 from assistant.web.parts import parts
 from assistant.web.words import Words
 
-PAGE = 50
 MOST_UNDOS = 100
 
 SHOWN = {"inbox": "Inbox", "unread": "Unread", "done": "Done", "all": "All"}
@@ -132,7 +132,7 @@ def _look(db: Database, view: View, now: datetime) -> Listed:
     """All that the page shows, from one moment."""
     counts = inbox.counts(db, view.chosen)
     total = inbox.count_callers(db, view.chosen) if view.by_caller else counts[view.chosen.state]
-    pages = max(1, -(-total // PAGE))
+    pages = pages_of(total)
     look = inbox.by_caller if view.by_caller else inbox.page
     there = 1 <= view.page <= pages
     rows = look(db, view.chosen, limit=PAGE, offset=(view.page - 1) * PAGE) if there else []

@@ -21,27 +21,30 @@ def ring_owner(everything: Parts, call_sid: str, why: str) -> str:
 
     why: in the assistant's words; "" when it is the owner who wants the call. Raises RestError.
     """
-    settings, call = everything.settings, everything.memory.of(call_sid)
+    call = everything.memory.of(call_sid)
     if everything.live_calls.draining:
         raise RestError("the program is about to leave")
     call.why = why or ASKED
     kept = everything.store.read(preferences.load)
-    caller = read_caller(call.identity)
-    own = own_number(caller)
+    return dial_owner(everything, call_sid, read_caller(call.identity), kept.ring_seconds, answered=True)
+
+
+def dial_owner(
+    everything: Parts, call_sid: str, caller: Caller, ring_seconds: int, *, answered: bool = False
+) -> str:
+    """The document that rings the owner for this caller. From here on the dial is known, to tell a loop by."""
+    settings = everything.settings
+    # Withheld, SIP and implausible numbers cannot be shown, and would make the owner's leg fail.
+    own = caller.number if caller.sip is None else None
     shown = own or settings.twilio_number
-    everything.dials.begin(call_sid, caller, shown=shown, ring_seconds=kept.ring_seconds)
+    everything.dials.begin(call_sid, caller, shown=shown, ring_seconds=ring_seconds)
     return twiml.ring_owner(
         settings.url,
         owner_phone=settings.owner_phone,
-        ring_seconds=kept.ring_seconds,
+        ring_seconds=ring_seconds,
         caller_id=None if own else shown,
-        answered=True,
+        answered=answered,
     )
-
-
-def own_number(caller: Caller) -> str | None:
-    """The number the owner's phone can show. Withheld, SIP and implausible ones would make its leg fail."""
-    return caller.number if caller.sip is None else None
 
 
 def who_calls(call: CallAtTheDoor) -> str:

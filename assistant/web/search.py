@@ -14,9 +14,8 @@ from flask.typing import ResponseReturnValue
 from assistant.store import Database, search
 from assistant.web.callers import region
 from assistant.web.inbox import words
+from assistant.web.paging import PAGE, asked_page, pages_of
 from assistant.web.parts import parts
-
-PAGE = 50
 
 # What can be typed, and what it finds.
 EXAMPLES = (
@@ -49,14 +48,14 @@ def register(app: Flask) -> None:
 def show_search() -> ResponseReturnValue:
     """The page, with what was found if something was asked for."""
     query = search.read(request.args.get("q", ""), region=region())
-    looked: Looked = parts().store.read(_look, query, request.args.get("page", 1, type=int))
+    looked: Looked = parts().store.read(_look, query, asked_page())
     return render_template("search.html", query=query, examples=EXAMPLES, show=words(), **looked._asdict())
 
 
 def _look(db: Database, query: search.Query, page: int) -> Looked:
-    found = search.find(db, query, limit=PAGE, offset=(max(1, page) - 1) * PAGE)
-    pages = max(1, -(-found.total // PAGE))
-    there = min(max(1, page), pages)
+    found = search.find(db, query, limit=PAGE, offset=(page - 1) * PAGE)
+    pages = pages_of(found.total)
+    there = min(page, pages)
     if found.total and not found.matches:
         found = search.find(db, query, limit=PAGE, offset=(there - 1) * PAGE)
     return Looked(found, search.people(db, query) if there == 1 else [], there, pages)

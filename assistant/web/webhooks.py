@@ -25,7 +25,7 @@ from assistant.trust import Caller, level, read_caller
 from assistant.web import books
 from assistant.web.admission import Facts, Ringing, first_answer, look_up, over_a_cap
 from assistant.web.parts import Answer, CallAtTheDoor, parts
-from assistant.web.putting_through import own_number, who_calls
+from assistant.web.putting_through import dial_owner, who_calls
 from assistant.web.signed import Form, webhook
 
 log = logging.getLogger(__name__)
@@ -172,20 +172,13 @@ def _text(form: Form, name: str) -> str | None:
 
 
 def _ring_owner(rings: _Rings, calls_before: int) -> str:
-    settings, kept = parts().settings, rings.facts.preferences
-    own = own_number(rings.caller)
-    shown = own or settings.twilio_number
-    parts().dials.begin(rings.call_sid, rings.caller, shown=shown, ring_seconds=kept.ring_seconds)
+    kept = rings.facts.preferences
+    document = dial_owner(parts(), rings.call_sid, rings.caller, kept.ring_seconds)
     others = parts().lobby.waiting(besides=rings.call_sid)
     if _cap_reached(rings, calls_before, parts().assistants_busy() + others) is None:
         # The owner may not answer: a session is opened meanwhile. Its place is the first to be given away.
         parts().expect(rings.call_sid, kept.ring_seconds + LONGER_THAN_RINGING_S, certain=False)
-    return twiml.ring_owner(
-        settings.url,
-        owner_phone=settings.owner_phone,
-        ring_seconds=kept.ring_seconds,
-        caller_id=None if own else shown,
-    )
+    return document
 
 
 def _assistant(rings: _Rings, calls_before: int) -> str:

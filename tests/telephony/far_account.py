@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import json
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from tests.telephony.far_end import ACCOUNT, NUMBER, sid
+from tests.telephony.far_end import ACCOUNT, NUMBER, Answer, Asked, sid, web_server
 
 NUMBER_SID = sid("PN", 7)
 FALLBACK = "https://handler.twilio.com/twiml/EH0123456789abcdef0123456789abcdef"
@@ -71,35 +68,14 @@ class FarAccount:
         self.number |= {_column(name): value for name, value in form.items()}
         return 200, self.number
 
-    @contextmanager
-    def serving(self) -> Iterator[str]:
+    def serving(self) -> AbstractContextManager[str]:
         """Yields the address."""
-        account = self
+        return web_server(self._answer)
 
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                body = self.rfile.read(int(self.headers.get("Content-Length") or 0)).decode()
-                form = {name: values[0] for name, values in parse_qs(body, keep_blank_values=True).items()}
-                status, answer = account.answer(self.command, self.path, form)
-                payload = json.dumps(answer).encode()
-                self.send_response(status)
-                self.send_header("Content-Length", str(len(payload)))
-                self.end_headers()
-                self.wfile.write(payload)
-
-            do_POST = do_GET
-
-            def log_message(self, format: str, *args: object) -> None:
-                """Nothing."""
-
-        with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-            thread = threading.Thread(target=server.serve_forever, args=(0.05,))
-            thread.start()
-            try:
-                yield f"http://127.0.0.1:{server.server_address[1]}"
-            finally:
-                server.shutdown()
-                thread.join()
+    def _answer(self, asked: Asked) -> Answer:
+        form = {name: values[0] for name, values in parse_qs(asked.body, keep_blank_values=True).items()}
+        status, answer = self.answer(asked.method, asked.path, form)
+        return status, {}, json.dumps(answer).encode()
 
 
 def _column(name: str) -> str:

@@ -48,6 +48,7 @@ class Asked:
     method: str
     path: str
     login: str | None
+    body: str = ""
 
 
 Answer = tuple[int, dict[str, str], bytes]
@@ -59,7 +60,9 @@ def web_server(answer: Callable[[Asked], Answer]) -> Iterator[str]:
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            status, headers, body = answer(Asked(self.command, self.path, self.headers["Authorization"]))
+            sent = self.rfile.read(int(self.headers.get("Content-Length") or 0)).decode()
+            asked = Asked(self.command, self.path, self.headers["Authorization"], sent)
+            status, headers, body = answer(asked)
             self.send_response(status)
             for name, value in ({"Content-Length": str(len(body))} | headers).items():
                 self.send_header(name, value)
