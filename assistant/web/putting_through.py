@@ -32,7 +32,7 @@ def ring_owner(everything: Parts, call_sid: str, why: str) -> str:
 def dial_owner(
     everything: Parts, call_sid: str, caller: Caller, ring_seconds: int, *, answered: bool = False
 ) -> str:
-    """The document that rings the owner for this caller. From here on the dial is known, to tell a loop by."""
+    """The document that rings the owner for this caller; the dial is known from here on, for loops."""
     settings = everything.settings
     # Withheld, SIP and implausible numbers cannot be shown, and would make the owner's leg fail.
     own = caller.number if caller.sip is None else None
