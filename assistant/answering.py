@@ -136,8 +136,7 @@ class Answering:
             trust=expected.trust,
             store=self.store,
             diary=self.diary,
-            can_ring_owner=self.settings.has_phone
-            and expected.call_sid.startswith("CA"),  # not the browser's
+            can_ring_owner=self._can_ring_owner(expected),
         )
         toolbox = Toolbox(context, within=self.within)
         greeting = self._one_greeting(known.greeting or self._own_greeting(known))
@@ -154,6 +153,11 @@ class Answering:
             toolbox=toolbox,
             connect=partial(self._connect_call, self._address(expected.scenario), known, toolbox),
         )
+
+    def _can_ring_owner(self, expected: Expected) -> bool:
+        """Not for a call from the browser, which has no line, nor for one from the owner's own phone."""
+        on_a_line = self.settings.has_phone and expected.call_sid.startswith("CA")
+        return on_a_line and not may_type_pin(expected.number, self.settings.owner_phone)
 
     def serve_call(
         self,

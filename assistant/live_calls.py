@@ -64,6 +64,11 @@ class LiveCalls:
         call = self._calls.get(call_sid)
         return call is not None and call.away
 
+    def ringing_owner(self, call_sid: str) -> bool:
+        """Whether the owner's phone is being rung for this caller, or about to be."""
+        call = self._calls.get(call_sid)
+        return call is not None and call.state == "ringing_owner"
+
     def cost_usd(self) -> float:
         """What the running calls have cost so far."""
         return sum(call.cost_usd for call in self.running())

@@ -134,9 +134,12 @@ class Call:
             return [StopTimer("transfer"), *self._conversation.time_up()]
         was_told = self._ending.transferred_by == "transferred"  # else the caller has not heard of it
         stop = StopTimer("transfer")
-        if not (was_told and self._session.ready):
+        if not was_told:
             return [stop, *self._floor.settle()]
         note = "The owner's phone could not be rung. Tell the caller, and offer to take a message."
+        if not self._session.ready:
+            self._session.owe_news(note)
+            return [stop]
         return [stop, *self._floor.tell(note)]
 
     # --- while the owner's phone rings ---
@@ -259,6 +262,7 @@ _PARKED: dict[type[ev.Event], Callable[[Call, Any], list[Command]]] = {
     ev.CallOver: Call._away_for_good,
     ev.OwnerPickedUp: Call._owner_picked_up,
     ev.OwnerAccepted: Call._owner_accepted,
+    ev.OwnerSays: Call._owner_says,
     ev.OwnerEnds: Call._hang_up_parked,
     ev.ShutDown: Call._shut_down_parked,
     ev.TimerFired: Call._parked_timer,

@@ -239,9 +239,14 @@ def status_of(db: Database, call_sid: str) -> Literal["unknown", "open", "ended"
 
 
 def put_through(db: Database, call_sid: str) -> bool:
-    """Whether the assistant's part ended with the owner taking the call."""
-    found = db.execute("SELECT ended_because FROM calls WHERE call_sid = ?", (call_sid,)).fetchone()
-    return _first(found) in ("transferred", "owner_took_over")
+    """Whether a call that is over here ended with the owner taking it."""
+    row = _row(db, call_sid)
+    if row is None:
+        return False
+    crashed = row["ended_because"] == "interrupted"  # while the two were talking
+    return row["ended_because"] in ("transferred", "owner_took_over") or (
+        crashed and bool(row["owner_accepted"])
+    )
 
 
 def still_there(db: Database, call_sids: Iterable[str]) -> set[str]:

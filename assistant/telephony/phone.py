@@ -39,7 +39,7 @@ class TwilioPhone:
     """One media stream. rest: None where there is no REST side.
 
     ring_owner: makes the document that rings the owner's phone; it is told what the owner is to hear of why.
-    Raises RestError where nobody can be rung.
+    Raises RestError where nobody can be rung. not_rung: undoes it, when Twilio does not take the document.
     """
 
     def __init__(
@@ -50,6 +50,7 @@ class TwilioPhone:
         rest: RestSide | None,
         within: Within = nullcontext,
         ring_owner: Callable[[str], str] | None = None,
+        not_rung: Callable[[], None] = lambda: None,
     ) -> None:
         self._channel = channel
         self._stream_sid = stream_sid
@@ -57,6 +58,7 @@ class TwilioPhone:
         self._rest = rest
         self._within = within
         self._ring_owner = ring_owner
+        self._not_rung = not_rung
         self._malformed = 0
         self._held: list[bytes] = []
         self._hung_up = False
@@ -134,7 +136,11 @@ class TwilioPhone:
         if self._ring_owner is None:
             raise RestError("there is no phone of the owner's to ring")
         document = self._ring_owner(reason)
-        self._ask(lambda rest: rest.update(self._call_sid, document))
+        try:
+            self._ask(lambda rest: rest.update(self._call_sid, document))
+        except RestError:
+            self._not_rung()
+            raise
 
     def _ask(self, question: Callable[[RestSide], None]) -> None:
         if self._rest is None:

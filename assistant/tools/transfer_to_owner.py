@@ -29,7 +29,7 @@ def transfer_to_owner(context: ToolContext, wish: Wish) -> ToolResult:
     if not context.can_ring_owner:
         raise ToolRefused("not_available", "The owner's phone cannot be rung on this call.")
     if context.trust == "stranger" and context.tally["rings"] >= STRANGERS_RINGS:
-        raise ToolRefused("not_allowed", "The owner's phone has been rung for this caller already.")
+        raise ToolRefused("not_allowed", "The owner's phone was asked for on this call already.")
     context.tally["rings"] += 1
     return ToolResult({"ok": True, "ringing": THEN}, then=ThenTransfer(wish.reason))
 

@@ -96,7 +96,15 @@ def _answer(channel: Channel, start: streams.StreamStart) -> None:
     call = everything.memory.of(call_sid)
     rest = everything.rest_for(call_sid)
     ring = partial(ring_owner, everything, call_sid) if everything.settings.has_phone else None
-    phone = TwilioPhone(channel, start.stream_sid, call_sid, rest, everything.within, ring)
+    phone = TwilioPhone(
+        channel,
+        start.stream_sid,
+        call_sid,
+        rest,
+        everything.within,
+        ring,
+        partial(everything.dials.forget, call_sid),
+    )
     ended_because: str | None = "model_failed"  # what it is when a fault of ours ends it
     try:
         if call.had_stream:  # its caller is back from the owner's phone

@@ -264,7 +264,9 @@ def after_dial(call_sid: str, form: Form) -> str:
     """The owner's phone has been rung. Taken, it is over; else the assistant takes the call."""
     parts().dials.forget(call_sid)
     if parts().is_streaming(call_sid):
-        return twiml.empty()
+        # A dial that has failed before its stream's end was heard of must not end the call.
+        left = parts().live_calls.ringing_owner(call_sid) and form.get("CallStatus") not in OVER
+        return _plain_voicemail(call_sid) if left else twiml.empty()
     rings = _rings(call_sid, form)
     bridged = form.get("DialBridged", "").lower() != "false"
     # Who answered an unfinished call that we have no memory of? Before us, only the owner can have.

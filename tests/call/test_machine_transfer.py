@@ -245,3 +245,26 @@ def test_the_owner_hangs_up_on_a_caller_who_is_away(line):
     line.tell(ev.CallOver)
 
     assert line.call.ended_because == "owner_ended"
+
+
+def test_a_ring_that_fails_while_the_model_is_replaced_is_told_to_the_next():
+    line = Line().about_to_end()
+    line.wants_to_end(Said("hold", 500, "I'll try."), then=TRANSFER)
+    line.wait(600)
+    line.tell(ev.ModelLost, "the socket is gone")
+    line.tell(ev.TransferFailed)
+    line.forget()
+    line.tell(ev.ModelReady)
+
+    assert any("could not be rung" in note.text for note in line.done(do.TellModel))
+    assert line.done(do.CreateReply)
+
+
+def test_what_the_owner_types_while_the_caller_is_away_is_said_when_they_are_back(line):
+    line.tell(ev.OwnerSays, "I am on my way.")
+    assert [reply.say for reply in line.done(do.CreateReply) if reply.say == "I am on my way."] == []
+    line.forget()
+    line.comes_back()
+    line.reply("r2", Said("sorry", 300, "Nobody answers."))
+
+    assert [reply.say for reply in line.done(do.CreateReply)][-1] == "I am on my way."

@@ -186,6 +186,16 @@ def test_the_call_is_ended_and_redirected_over_rest():
     assert rest.asked == [("hang up", CALL), ("update", CALL, "<Response>urgent</Response>")]
 
 
+def test_a_document_that_is_refused_rings_nobody():
+    rest, undone = RestSide(), []
+    rest.update = lambda *asked: (_ for _ in ()).throw(RestError("refused", 500))  # type: ignore[method-assign]
+    caller = TwilioPhone(None, STREAM, CALL, rest, ring_owner=str, not_rung=lambda: undone.append(1))  # type: ignore[arg-type]
+
+    with pytest.raises(RestError):
+        caller.transfer("urgent")
+    assert undone == [1]
+
+
 def test_where_there_is_no_phone_of_the_owners_nobody_is_rung():
     rest = RestSide()
 

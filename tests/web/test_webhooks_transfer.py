@@ -254,3 +254,26 @@ def test_a_stop_waits_for_a_parked_call_also_when_the_phone_rings_no_more(exchan
     exchange.parts.dials.forget(sid(1))
 
     assert exchange.parts.still_live() == 1
+
+
+def test_the_owners_talk_that_a_crash_interrupts_here_is_no_reason_for_a_tone(exchange: Exchange):
+    exchange.prefer(ring_first="on")
+    exchange.rings()
+    exchange.webhook("screened", 9, **CHILD, Digits="1")
+    exchange.store.write(lambda db: None)
+    exchange.forget_everything()
+    exchange.store.write(calls.close_left_open, calls.as_time("2026-11-21T09:01:00.000Z"))
+    after = exchange.webhook(
+        "after-dial", CallStatus="in-progress", DialCallStatus="completed", DialBridged="true"
+    )
+
+    assert after.verbs == ["Hangup"]
+
+
+def test_a_dial_that_fails_before_the_streams_end_is_heard_of_leads_to_the_tone(
+    exchange: Exchange, parked: Parked
+):
+    parked.parked = parked.away = False
+    after = exchange.webhook("after-dial", CallStatus="in-progress", DialCallStatus="failed")
+
+    assert after.is_voicemail
