@@ -114,9 +114,9 @@ def prefs(name: str | None, value: str | None) -> None:
 @click.command("caller")
 @click.argument("number")
 @click.option("--name", help="What the caller is called; empty removes the name.")
-@click.option("--known", is_flag=True, help="May book appointments.")
+@click.option("--known", is_flag=True, help="Is booked at once; may move and cancel.")
 @click.option("--blocked", is_flag=True, help="Is not answered.")
-@click.option("--stranger", is_flag=True, help="Nothing is kept but the name.")
+@click.option("--stranger", is_flag=True, help="Neither known nor blocked.")
 @_in_the_app
 def caller(number: str, name: str | None, **standings: bool) -> None:
     """Show or set what is kept about a number."""

@@ -1,8 +1,8 @@
 """What is kept about a number: a name, where its caller stands with the owner, and the owner's notes.
 
-`stranger` is everybody nothing is kept about; `known` opens the calendar's booking; `blocked` is never
-answered. A number is kept in one form only, E.164 or a bare `sip:` URI, or a blocked caller could come
-back by being written differently.
+`stranger` is everybody nothing is kept about; `known` is booked at once, and may move and cancel what they
+booked; `blocked` is never answered. A number is kept in one form only, E.164 or a bare `sip:` URI, or a
+blocked caller could come back by being written differently.
 """
 
 from __future__ import annotations

@@ -120,6 +120,9 @@ def _organs() -> list[Organ]:
     fresh: dict[str, list[Check]] = {}
     for check in examine(patient(), [organ for organ in LOOKS if organ not in asked]):
         fresh.setdefault(check.organ, []).append(check)
+    if seen := [check for name in last.keys() & fresh.keys() for check in fresh[name]]:
+        with suppress(StoreError):  # else the menu goes on counting what is mended
+            keep(parts().store, seen, datetime.now(UTC))
     organs = [_organ(name, fresh.get(name), last.get(name)) for name in LOOKS]
     return sorted(organs, key=lambda organ: ("red", "amber", "unknown", "green").index(organ.state))
 

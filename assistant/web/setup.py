@@ -1,4 +1,4 @@
-"""The set-up: five short steps, each with a live check, and at the end the first call.
+"""The set-up: five short steps, all but the password with a live check, and at the end the first call.
 
 What is wiring (addresses, numbers, keys) stays in the environment or in `.env`: the page says which lines go
 there, and never writes them. What it does by itself: a first password, and, once the owner has seen what will

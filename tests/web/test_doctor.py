@@ -177,3 +177,12 @@ def test_a_preference_that_is_wrong_is_seen_at_once(house: Pages, owner: FlaskCl
 
     assert "Callers are recorded and not told." in text_of(page)
     assert ">Settings</a></p>" in page
+
+
+def test_what_is_mended_is_counted_no_more(house: Pages, owner: FlaskClient):
+    wrong = Check("Money", "red", "The budget is used up.", "It is small.", "Wait.", organ="Limits")
+    the_doctor.keep(house.store, [wrong], datetime.now(UTC))
+    assert the_doctor.open_problems(house.store) == 1
+    owner.get("/doctor")
+
+    assert the_doctor.open_problems(house.store) == 0

@@ -46,8 +46,6 @@ def _before_the_handshake() -> None:
     if request.url_rule is None or request.url_rule.rule != STREAM:
         return
     sockets.agree_to_no_compression()
-    if request.headers.get("Upgrade", "").lower() != "websocket":
-        abort(400, "This address is for the phone’s sound.")
     if not _is_ours(request.headers.get("Origin", "")):
         log.warning("refused: a phone's stream from another site")
         abort(403)
